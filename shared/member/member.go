@@ -1,0 +1,76 @@
+// Package member holds what Microsoft Entra says about people and groups, as values.
+//
+// It knows no SDK: package entra reads, everyone else uses these words. It keeps "no" and "not known" apart:
+// a Standing that was not read is Unknown, and nothing may be concluded from it.
+package member
+
+import "time"
+
+// Person is what Entra says of one user. ID and UPN are never empty in a Person that was read in full; a null
+// there means that the application lacks User.Read.All, and the read is an error, not a Person.
+// https://learn.microsoft.com/graph/api/resources/user
+type Person struct {
+	ID                string `json:"id"`                // Entra object id
+	UPN               string `json:"userPrincipalName"` // user@example.com; a guest's holds #EXT#
+	DisplayName       string `json:"displayName,omitempty"`
+	SAMAccountName    string `json:"sAMAccountName,omitempty"` // empty for cloud-only people
+	MailNickname      string `json:"mailNickname,omitempty"`
+	Mail              string `json:"mail,omitempty"`
+	Department        string `json:"department,omitempty"`
+	PreferredLanguage string `json:"preferredLanguage,omitempty"`
+	OnPremisesSID     string `json:"onPremisesSid,omitempty"`
+	Enabled           bool   `json:"enabled"`
+	Guest             bool   `json:"guest"`
+}
+
+// Group is what Entra says of one group.
+type Group struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Hidden is set for a group whose membership is hidden: zero members may mean "you may not see them".
+	Hidden bool `json:"hidden,omitempty"`
+	// Dynamic is set for a group with a membership rule.
+	Dynamic bool `json:"dynamic,omitempty"`
+}
+
+// Roll is everyone in a group at one time: every page, or it would have been an error.
+type Roll struct {
+	Group  Group
+	Nested bool // whether groups inside the group were walked
+	// People holds each person once, by object id; Via says by which path a person is in the group: the
+	// object ids of the nested groups from the outer to the inner one, joined by "/", empty for a direct member.
+	People map[string]Person
+	Via    map[string]string
+	// Groups are the ids of the group itself and of every nested group that was walked.
+	Groups []string
+	// Others counts members that are neither people nor groups (devices, contacts).
+	Others int
+	// Pages counts the requests that the roll took.
+	Pages int
+	Read  time.Time
+}
+
+// Standing is the answer to "is this person in this group?".
+type Standing string
+
+// The answers. Only In and Out are answers; everything else is Unknown.
+const (
+	Unknown Standing = ""
+	In      Standing = "In"
+	Out     Standing = "Out"
+)
+
+// Changes is what a feed named since its cursor. It is a poke, never data: it replays, reorders and repeats.
+type Changes struct {
+	// People are object ids of users who may have joined, left or changed.
+	People []string
+	// Trees are ids of the feed's groups in which a *group* joined or left, or which were themselves removed or
+	// restored: their whole tree is to be read again.
+	Trees []string
+	// Next is the link to continue with: a next link while More, else a delta link. It is opaque and verbatim.
+	Next string
+	// More is set while the feed has pages that were not read (out of time): go on with Next at the next tick.
+	More bool
+	// Pages counts the requests that were made.
+	Pages int
+}
