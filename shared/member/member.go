@@ -74,3 +74,24 @@ type Changes struct {
 	// Pages counts the requests that were made.
 	Pages int
 }
+
+// Cursor is where a feed stands. A cursor moves (Link, Moved) only once everyone whom the feed named has been
+// written as due; until then the same link is read again.
+type Cursor struct {
+	// Name is "users", or names a chain of groups.
+	Name string `json:"name"`
+	// Groups are the ids that a chain of groups follows, at most 50, sorted; empty for users.
+	Groups []string `json:"groups,omitempty"`
+	// Link is opaque, empty before the first read. Entra forgets a delta link after 7 days.
+	Link string `json:"link,omitempty"`
+	// More is set while Link is a next link: the feed was longer than one tick.
+	More    bool      `json:"more,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	Moved   time.Time `json:"moved,omitzero"`
+
+	Revision int64 `json:"revision,omitempty"`
+}
+
+// MostGroups is how many group ids one chain of groups/delta follows.
+// https://learn.microsoft.com/graph/api/group-delta
+const MostGroups = 50

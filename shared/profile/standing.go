@@ -25,7 +25,7 @@ type Standing struct {
 	RollDue string `json:"rollDue,omitempty"`
 
 	Rollout Rollout `json:"rollout,omitzero"`
-	Stopped string  `json:"stopped,omitempty"` // why a person stopped this profile; empty: not stopped
+	Stop    Stop    `json:"stop,omitzero"`
 
 	Revision int64 `json:"revision,omitempty"`
 }
@@ -39,4 +39,13 @@ type Rollout struct {
 	// Why says what the limit last changed for.
 	Why     string    `json:"why,omitempty"`
 	Changed time.Time `json:"changed,omitzero"`
+}
+
+// Stop is a switch that a person set: nothing is created or terminated while it is on. There is one for each
+// profile and one for everything; the worker reads both before every create and terminate.
+type Stop struct {
+	On    bool      `json:"on"`
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
+	Why   string    `json:"why,omitempty"`
 }
