@@ -106,8 +106,13 @@ type Assignment struct {
 	Ready    time.Time `json:"ready,omitzero"`    // first seen AVAILABLE
 	Absent   time.Time `json:"absent,omitzero"`   // the first good "no" of the present series; a second one confirms
 	Left     time.Time `json:"left,omitzero"`     // when the "no" was confirmed
+	NextTry  time.Time `json:"nextTry,omitzero"`  // after a failure: not before this; zero with Failed: given up
 	Failures int       `json:"failures,omitzero"` // failed attempts of the present series
 	Failing  time.Time `json:"failing,omitzero"`  // when that series began
+
+	// Fresh is set by the worker with every outcome that the planner should hear of (and Due with it), and cleared
+	// by the planner when it has taken note: this is how a rollout learns that desktops come up, or do not.
+	Fresh bool `json:"fresh,omitempty"`
 
 	// Generation is the lease generation of the planner that wrote last; Revision counts the writes and is the
 	// condition of the next one (zero: the item does not exist yet).
