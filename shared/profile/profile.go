@@ -98,9 +98,10 @@ func (p Profile) Spec() desktop.Spec {
 	}
 }
 
-// Version is the content's hash: 12 hexadecimal digits. The note is no part of it.
+// Version is the content's hash: 12 hexadecimal digits. The note is no part of it, nor is the pause: a person must
+// be able to pause a profile at once, and to let it go on as it was approved.
 func (p Profile) Version() string {
-	p.Note = ""
+	p.Note, p.Paused = "", false
 	body, err := json.Marshal(p) // strings, numbers and sorted maps: cannot fail
 	if err != nil {
 		panic(fmt.Sprintf("hashing profile %s: %v", p.ID, err))

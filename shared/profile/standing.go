@@ -21,8 +21,9 @@ type Standing struct {
 	Rolled  time.Time `json:"rolled,omitzero"`
 	// Tree are the ids of the group and of the groups nested in it, as of the last full roll.
 	Tree []string `json:"tree,omitempty"`
-	// RollDue asks for a full roll; the text says why.
-	RollDue string `json:"rollDue,omitempty"`
+	// RollDue asks for a full roll; the text says why. NextRoll is when one is due anyway.
+	RollDue  string    `json:"rollDue,omitempty"`
+	NextRoll time.Time `json:"nextRoll,omitzero"`
 
 	Rollout Rollout `json:"rollout,omitzero"`
 	Stop    Stop    `json:"stop,omitzero"`
@@ -36,6 +37,9 @@ type Rollout struct {
 	Limit int `json:"limit,omitempty"`
 	// Waiting is set while people are held back by the limit, so that a tick looks for them.
 	Waiting bool `json:"waiting,omitempty"`
+	// Failures counts the failures in a row that were the profile's; after each, creates rest until Rest.
+	Failures int       `json:"failures,omitempty"`
+	Rest     time.Time `json:"rest,omitzero"`
 	// Why says what the limit last changed for.
 	Why     string    `json:"why,omitempty"`
 	Changed time.Time `json:"changed,omitzero"`

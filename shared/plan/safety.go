@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/shared/assignment"
+	"rollcall/shared/fault"
+	"rollcall/shared/profile"
+)
+
+// A stage is one safety rule: it looks at the plan as decided so far and holds back what it does not let through.
+type stage func(Input, *Plan)
+
+// stages run in this order. What one holds back, the next does not see.
+var stages = []stage{stopped, rollout}
+
+// stopped holds back every create while a person's STOP is on, for everything or for one profile. Checks go on:
+// they change nothing at WorkSpaces.
+func stopped(in Input, p *Plan) {
+	p.hold(in.Now, func(a Action) (assignment.Reason, bool) {
+		stop, what := in.Stop, "everything"
+		if !stop.On {
+			stop, what = in.Profiles[a.Profile].Stop, "profile "+a.Profile
+		}
+		if !stop.On || a.Verb == Check {
+			return assignment.Reason{}, false
+		}
+		return assignment.Reason{Code: "Stopped", Text: stopText(stop, what)}, true
+	})
+}
+
+func stopText(s profile.Stop, what string) string {
+	text := "STOP is on for " + what
+	if s.By != "" {
+		text += ", set by " + s.By
+	}
+	if s.Why != "" {
+		text += " (" + s.Why + ")"
+	}
+	return text + "."
+}
+
+// The rollout's own numbers.
+const (
+	firstLimit = 3                // creates in flight to begin with
+	firstRest  = 15 * time.Minute // after the first failure that is the profile's; doubles
+	longRest   = 6 * time.Hour
+)
+
+// rollout lets through as many creates as the profile may have in flight, those who have waited longest first.
+// The limit starts at 3, grows by one with each desktop that comes up (so it doubles with each round), and falls to
+// 1 when a create fails for a reason that is the profile's; then creates rest for a while before the next probe.
+// People who wait for AD, have a desktop that is not ours, or are refused on their own account change nothing.
+func rollout(in Input, p *Plan) {
+	room := map[string]int{}
+	waiting := map[string]bool{}
+	for id, prof := range in.Profiles {
+		r := learnRollout(prof, p.outcomes(id), in.Now)
+		p.Rollouts[id] = r
+		room[id] = r.Limit - prof.InFlight
+		if in.Now.Before(r.Rest) {
+			room[id] = 0
+		}
+	}
+	turn := map[assignment.Key]bool{}
+	for _, a := range p.byWaiting() {
+		if room[a.Profile] > 0 {
+			room[a.Profile]--
+			turn[a.After.Key] = true
+		}
+	}
+	p.hold(in.Now, func(a Action) (assignment.Reason, bool) {
+		if a.Verb != Create || turn[a.After.Key] {
+			return assignment.Reason{}, false
+		}
+		return rolloutReason(p.Rollouts[a.Profile], in.Now), true
+	})
+	for _, h := range p.Held {
+		waiting[h.Profile] = true
+	}
+	for id, r := range p.Rollouts {
+		r.Waiting = waiting[id] || in.Profiles[id].MoreWaiting
+		p.Rollouts[id] = r
+	}
+}
+
+func rolloutReason(r profile.Rollout, now time.Time) assignment.Reason {
+	if now.Before(r.Rest) {
+		return assignment.Reason{Code: "Resting",
+			Text: fmt.Sprintf("Creates of this profile rest until %s: %s", r.Rest.Format(time.RFC3339), r.Why)}
+	}
+	return assignment.Reason{Code: "Rollout", Text: "Waiting for a place: the profile's rollout grows as desktops come up."}
+}
+
+// learnRollout is the rollout after the outcomes that came in.
+func learnRollout(p Profile, outcomes []assignment.Assignment, now time.Time) profile.Rollout {
+	r := p.Rollout
+	if r.Limit == 0 {
+		r.Limit = min(firstLimit, p.Rule.MaxInFlight)
+	}
+	came := 0
+	var failed *assignment.Assignment
+	for i, a := range outcomes {
+		switch {
+		case a.Status == assignment.Provisioned:
+			came++
+		case a.Status == assignment.Failed && ofProfile(a.Reason.Code):
+			failed = &outcomes[i]
+		}
+	}
+	switch {
+	case failed != nil:
+		r.Limit, r.Changed, r.Why = 1, now, failed.Reason.Text
+		r.Rest = now.Add(min(firstRest<<min(r.Failures, 8), longRest))
+		r.Failures++
+	case came > 0:
+		r.Limit = min(r.Limit+came, p.Rule.MaxInFlight)
+		r.Failures, r.Rest, r.Changed = 0, time.Time{}, now
+		r.Why = fmt.Sprintf("%d came up", came)
+	}
+	r.Limit = min(r.Limit, p.Rule.MaxInFlight)
+	return r
+}
+
+// DesktopError is the reason code of a desktop that WorkSpaces accepted and then could not make.
+const DesktopError = "DesktopError"
+
+// ofProfile reports whether a failure says something about the profile rather than about the person.
+func ofProfile(code string) bool {
+	kinds := []fault.Kind{fault.QuotaReached, fault.NoCapacity, fault.Misconfigured, fault.Denied}
+	return code == DesktopError || slices.Contains(kinds, fault.Kind(code))
+}
+
+// outcomes are the items of a profile with an outcome that the planner had not taken note of.
+func (p *Plan) outcomes(profile string) []assignment.Assignment {
+	var out []assignment.Assignment
+	for _, a := range p.Actions {
+		if a.Before.Fresh && a.Before.Profile == profile {
+			out = append(out, a.Before)
+		}
+	}
+	return out
+}
+
+// byWaiting are the creates, those who have waited longest first.
+func (p *Plan) byWaiting() []Action {
+	var creates []Action
+	for _, a := range p.Actions {
+		if a.Verb == Create {
+			creates = append(creates, a)
+		}
+	}
+	slices.SortStableFunc(creates, func(a, b Action) int {
+		return cmp.Or(a.After.Joined.Compare(b.After.Joined), cmp.Compare(a.After.Person, b.After.Person))
+	})
+	return creates
+}
+
+// hold turns what the rule names into something held: a create becomes an item with status Held, an order to send
+// again stays as it is and is looked at with the next tick.
+func (p *Plan) hold(now time.Time, rule func(Action) (assignment.Reason, bool)) {
+	for i, a := range p.Actions {
+		if a.Verb != Create && a.Verb != Resend {
+			continue
+		}
+		why, held := rule(a)
+		if !held {
+			continue
+		}
+		p.Held = append(p.Held, Held{Key: a.After.Key, Profile: a.Profile, Reason: why})
+		if a.Verb == Resend {
+			p.Actions[i].Verb, p.Actions[i].Reason, p.Actions[i].After = Record, why, a.Before
+			continue
+		}
+		p.Actions[i].Verb, p.Actions[i].Reason = Hold, why
+		p.Actions[i].After = a.heldItem(now, why)
+	}
+}
+
+// heldItem is the item of a create that is held back: it stands as before the request, but Held with the reason.
+func (a Action) heldItem(now time.Time, why assignment.Reason) assignment.Assignment {
+	item := a.Before
+	item.UPN, item.DisplayName = a.After.UPN, a.After.DisplayName
+	item.Profile, item.ProfileVersion, item.Entitled = a.After.Profile, a.After.ProfileVersion, a.After.Entitled
+	item.UserName, item.Lane = a.After.UserName, a.After.Lane
+	item.Absent, item.Left, item.Fresh = time.Time{}, time.Time{}, false
+	return item.HoldBack(now, why)
+}
