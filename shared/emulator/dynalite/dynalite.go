@@ -243,6 +243,9 @@ func (d *Database) Close() (err error) {
 	return err
 }
 
+// Done is closed when the child has ended, for whatever reason.
+func (d *Database) Done() <-chan struct{} { return d.gone }
+
 // PID is the child's process id.
 func (d *Database) PID() int { return d.process.Pid }
 
