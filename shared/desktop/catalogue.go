@@ -22,6 +22,15 @@ type Catalogue struct {
 	// Quota is the account's WorkSpaces quota in the Region and Used what counts against it; -1 is unknown.
 	Quota int `json:"quota"`
 	Used  int `json:"used"`
+
+	// Placed are the desktops that were lately accepted here: Free may not show them yet.
+	Placed []Placed `json:"placed,omitempty"`
+}
+
+// Placed is a number of desktops accepted in a directory at one time.
+type Placed struct {
+	At     time.Time `json:"at"`
+	Number int       `json:"number"`
 }
 
 // Subnet is one of a directory's (at most two) subnets. Two directories may share one: room is counted by subnet.

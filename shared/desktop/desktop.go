@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"rollcall/shared/fault"
 )
 
 // Lane is one account and Region: the unit that Amazon WorkSpaces throttles, and so the unit of order in the
@@ -78,7 +80,15 @@ type Desktop struct {
 	// ErrorCode and ErrorMessage are set in state ERROR.
 	ErrorCode    string
 	ErrorMessage string
-	RunningMode  RunningMode
+	// ErrorKind is what ErrorCode and ErrorMessage mean, where that is known; else empty.
+	ErrorKind   fault.Kind
+	RunningMode RunningMode
+}
+
+// Outcome is the service's answer to one Request: a desktop with an id, or a classified error.
+type Outcome struct {
+	Desktop Desktop
+	Err     error
 }
 
 // State is a WorkSpace's state.
