@@ -41,32 +41,41 @@ func newSubject(in Input, who Person, slot string) subject {
 		item.Key = assignment.Key{Person: who.ID, Slot: slot}
 	}
 	s := subject{now: in.Now, who: who, item: item}
-	for id, p := range in.Profiles {
-		if p.Rule.Slot != slot {
-			continue
-		}
-		standing := who.Standings[id]
-		believed := slices.Contains(item.Entitled, id)
-		if p.Frozen.Code != "" {
-			standing = member.Unknown
-		}
-		s.asked = s.asked || standing != member.Unknown
-		s.present = s.present || standing == member.In
-		s.frozen = s.frozen || (standing == member.Unknown && believed)
-		if standing == member.In || (standing == member.Unknown && believed) {
-			s.claims = append(s.claims, p)
-		}
+	for id, standing := range who.Standings {
+		s.consider(in, id, standing)
 	}
-	// An entitling profile that is no longer in force at all freezes too: it was deleted, or cannot be read.
 	for _, id := range item.Entitled {
-		if _, inForce := in.Profiles[id]; !inForce {
-			s.frozen = true
+		if _, considered := who.Standings[id]; !considered {
+			s.consider(in, id, member.Unknown)
 		}
 	}
 	slices.SortFunc(s.claims, func(a, b Profile) int {
 		return cmp.Or(cmp.Compare(b.Rule.Priority, a.Rule.Priority), cmp.Compare(a.Rule.ID, b.Rule.ID))
 	})
 	return s
+}
+
+// consider weighs one profile's answer. What the ledger believes stands where there is no answer; and a profile that
+// may entitle the person, but cannot be asked or is no longer in force, freezes what they have.
+func (s *subject) consider(in Input, id string, standing member.Standing) {
+	believed := slices.Contains(s.item.Entitled, id)
+	p, inForce := in.Profiles[id]
+	if !inForce {
+		s.frozen = s.frozen || believed
+		return
+	}
+	if p.Rule.Slot != s.item.Slot {
+		return
+	}
+	if p.Frozen.Code != "" {
+		standing = member.Unknown
+	}
+	s.asked = s.asked || standing != member.Unknown
+	s.present = s.present || standing == member.In
+	s.frozen = s.frozen || (standing == member.Unknown && believed)
+	if standing == member.In || (standing == member.Unknown && believed) {
+		s.claims = append(s.claims, p)
+	}
 }
 
 // learnt is the item with what Entra says of the person now, and with the worker's outcome taken note of.
@@ -86,6 +95,9 @@ func (s subject) learnt() assignment.Assignment {
 func (s subject) upkeep(after assignment.Assignment) (Action, bool) {
 	if after.Status == assignment.Provisioning && s.due(after) {
 		return s.act(Check, after.LookAgain(s.now.Add(CheckAgain)), after.Reason)
+	}
+	if s.item.Revision == 0 { // nothing known of somebody new
+		return Action{}, false
 	}
 	return s.act(Record, after, after.Reason)
 }
@@ -158,7 +170,10 @@ func (s subject) ineligible(after assignment.Assignment, why assignment.Reason) 
 
 // absent decides for somebody who is in no group of the slot, or whose account is gone.
 func (s subject) absent(after assignment.Assignment) (Action, bool) {
-	if after.Status == "" || (after.Status == assignment.NotEntitled && len(after.Entitled) == 0) {
+	if s.item.Revision == 0 {
+		return Action{}, false
+	}
+	if after.Status == assignment.NotEntitled && len(after.Entitled) == 0 {
 		return s.act(Record, after, after.Reason)
 	}
 	why := assignment.Reason{Code: "Left", Text: "No longer a member of any group that entitles."}

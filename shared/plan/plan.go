@@ -124,7 +124,7 @@ func Make(in Input) Plan {
 	people := slices.Clone(in.People)
 	slices.SortFunc(people, func(a, b Person) int { return cmp.Compare(a.ID, b.ID) })
 
-	p := Plan{Rollouts: map[string]profile.Rollout{}}
+	p := Plan{Rollouts: map[string]profile.Rollout{}, Actions: make([]Action, 0, len(people))}
 	for _, who := range people {
 		for _, slot := range slotsOf(in, who) {
 			if action, any := decide(in, who, slot); any {

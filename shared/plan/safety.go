@@ -20,7 +20,7 @@ var stages = []stage{stopped, rollout}
 // stopped holds back every create while a person's STOP is on, for everything or for one profile. Checks go on:
 // they change nothing at WorkSpaces.
 func stopped(in Input, p *Plan) {
-	p.hold(in.Now, func(a Action) (assignment.Reason, bool) {
+	p.hold(in.Now, func(a *Action) (assignment.Reason, bool) {
 		stop, what := in.Stop, "everything"
 		if !stop.On {
 			stop, what = in.Profiles[a.Profile].Stop, "profile "+a.Profile
@@ -57,8 +57,9 @@ const (
 func rollout(in Input, p *Plan) {
 	room := map[string]int{}
 	waiting := map[string]bool{}
+	outcomes := p.outcomes()
 	for id, prof := range in.Profiles {
-		r := learnRollout(prof, p.outcomes(id), in.Now)
+		r := learnRollout(prof, outcomes[id], in.Now)
 		p.Rollouts[id] = r
 		room[id] = r.Limit - prof.InFlight
 		if in.Now.Before(r.Rest) {
@@ -66,13 +67,14 @@ func rollout(in Input, p *Plan) {
 		}
 	}
 	turn := map[assignment.Key]bool{}
-	for _, a := range p.byWaiting() {
+	for _, i := range p.byWaiting() {
+		a := &p.Actions[i]
 		if room[a.Profile] > 0 {
 			room[a.Profile]--
 			turn[a.After.Key] = true
 		}
 	}
-	p.hold(in.Now, func(a Action) (assignment.Reason, bool) {
+	p.hold(in.Now, func(a *Action) (assignment.Reason, bool) {
 		if a.Verb != Create || turn[a.After.Key] {
 			return assignment.Reason{}, false
 		}
@@ -134,35 +136,37 @@ func ofProfile(code string) bool {
 	return code == DesktopError || slices.Contains(kinds, fault.Kind(code))
 }
 
-// outcomes are the items of a profile with an outcome that the planner had not taken note of.
-func (p *Plan) outcomes(profile string) []assignment.Assignment {
-	var out []assignment.Assignment
-	for _, a := range p.Actions {
-		if a.Before.Fresh && a.Before.Profile == profile {
-			out = append(out, a.Before)
+// outcomes are the items, by profile, with an outcome that the planner had not taken note of.
+func (p *Plan) outcomes() map[string][]assignment.Assignment {
+	out := map[string][]assignment.Assignment{}
+	for i := range p.Actions {
+		if before := &p.Actions[i].Before; before.Fresh {
+			out[before.Profile] = append(out[before.Profile], *before)
 		}
 	}
 	return out
 }
 
-// byWaiting are the creates, those who have waited longest first.
-func (p *Plan) byWaiting() []Action {
-	var creates []Action
-	for _, a := range p.Actions {
-		if a.Verb == Create {
-			creates = append(creates, a)
+// byWaiting are the places of the creates in p.Actions, those who have waited longest first.
+func (p *Plan) byWaiting() []int {
+	var creates []int
+	for i := range p.Actions {
+		if p.Actions[i].Verb == Create {
+			creates = append(creates, i)
 		}
 	}
-	slices.SortStableFunc(creates, func(a, b Action) int {
-		return cmp.Or(a.After.Joined.Compare(b.After.Joined), cmp.Compare(a.After.Person, b.After.Person))
+	slices.SortFunc(creates, func(i, j int) int {
+		a, b := &p.Actions[i].After, &p.Actions[j].After
+		return cmp.Or(a.Joined.Compare(b.Joined), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Slot, b.Slot))
 	})
 	return creates
 }
 
 // hold turns what the rule names into something held: a create becomes an item with status Held, an order to send
 // again stays as it is and is looked at with the next tick.
-func (p *Plan) hold(now time.Time, rule func(Action) (assignment.Reason, bool)) {
-	for i, a := range p.Actions {
+func (p *Plan) hold(now time.Time, rule func(*Action) (assignment.Reason, bool)) {
+	for i := range p.Actions {
+		a := &p.Actions[i]
 		if a.Verb != Create && a.Verb != Resend {
 			continue
 		}
@@ -172,16 +176,15 @@ func (p *Plan) hold(now time.Time, rule func(Action) (assignment.Reason, bool)) 
 		}
 		p.Held = append(p.Held, Held{Key: a.After.Key, Profile: a.Profile, Reason: why})
 		if a.Verb == Resend {
-			p.Actions[i].Verb, p.Actions[i].Reason, p.Actions[i].After = Record, why, a.Before
+			a.Verb, a.Reason, a.After = Record, why, a.Before
 			continue
 		}
-		p.Actions[i].Verb, p.Actions[i].Reason = Hold, why
-		p.Actions[i].After = a.heldItem(now, why)
+		a.Verb, a.Reason, a.After = Hold, why, a.heldItem(now, why)
 	}
 }
 
 // heldItem is the item of a create that is held back: it stands as before the request, but Held with the reason.
-func (a Action) heldItem(now time.Time, why assignment.Reason) assignment.Assignment {
+func (a *Action) heldItem(now time.Time, why assignment.Reason) assignment.Assignment {
 	item := a.Before
 	item.UPN, item.DisplayName = a.After.UPN, a.After.DisplayName
 	item.Profile, item.ProfileVersion, item.Entitled = a.After.Profile, a.After.ProfileVersion, a.After.Entitled

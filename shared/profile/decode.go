@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"rollcall/shared/desktop"
 )
@@ -205,6 +206,10 @@ func (d *decoder) text(name string, v any) string {
 	s, ok := v.(string)
 	if !ok {
 		d.complain(name, v, "text")
+		return ""
+	}
+	if !utf8.ValidString(s) { // would read back differently from the ledger
+		d.complain(name, strings.ToValidUTF8(s, "?"), "text in UTF-8")
 		return ""
 	}
 	return strings.TrimSpace(s)
