@@ -1,0 +1,136 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"rollcall/events"
+	"rollcall/shared/assignment"
+	"rollcall/shared/plan"
+)
+
+// Report is what a tick tells: what was looked at, planned, done, held and why. An administrator reads it in the
+// console, so it names people by object id and user name only, and at most mostLines of a kind.
+type Report struct {
+	Run    string    `json:"run"`
+	Action string    `json:"action"`
+	By     string    `json:"by,omitempty"`
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended"`
+	DryRun bool      `json:"dryRun,omitempty"`
+
+	LookedAt LookedAt       `json:"lookedAt"`
+	Planned  map[string]int `json:"planned"` // by verb
+	Done     Done           `json:"done"`
+
+	Actions  []Line    `json:"actions"`
+	Held     []Line    `json:"held"`
+	Problems []Problem `json:"problems"`
+	Next     string    `json:"next"`
+}
+
+// LookedAt is the scope of a tick.
+type LookedAt struct {
+	Profiles     int               `json:"profiles"` // in force
+	FeedRequests int               `json:"feedRequests"`
+	Changed      int               `json:"changed"` // people whom the feeds named
+	Rolls        map[string]string `json:"rolls"`   // profile and why its whole group was read
+	People       int               `json:"people"`
+}
+
+// Done is what became of the plan.
+type Done struct {
+	Written   int    `json:"written"`
+	Overtaken int    `json:"overtaken"` // somebody else wrote first; looked at again
+	Jobs      int    `json:"jobs"`
+	Unsent    string `json:"unsent,omitempty"`
+	Finished  bool   `json:"finished"`
+}
+
+// Line is one person in a report.
+type Line struct {
+	Person   string            `json:"person"`
+	UserName string            `json:"userName,omitempty"`
+	Slot     string            `json:"slot"`
+	Profile  string            `json:"profile,omitempty"`
+	Verb     string            `json:"verb,omitempty"`
+	From     string            `json:"from,omitempty"`
+	To       string            `json:"to,omitempty"`
+	Reason   assignment.Reason `json:"reason,omitzero"`
+}
+
+const mostLines = 200
+
+func newReport(req events.Request, w world) *Report {
+	return &Report{
+		Run: fmt.Sprintf("%s-%s", w.now.Format("20060102T150405Z"), req.Action), Action: string(req.Action), By: req.By,
+		Began: w.now, Planned: map[string]int{}, LookedAt: LookedAt{Profiles: len(w.inForce), Rolls: map[string]string{}},
+		Actions: []Line{}, Held: []Line{}, Problems: slices.Clone(w.problems),
+	}
+}
+
+func (r *Report) fill(w world, s scope, t truth, made plan.Plan, o outcome) {
+	r.LookedAt.FeedRequests, r.LookedAt.Changed = s.feeds, s.changed
+	r.LookedAt.Rolls, r.LookedAt.People = maps.Clone(s.rolls), len(t.people)
+	for _, a := range made.Actions {
+		r.Planned[string(a.Verb)]++
+		if len(r.Actions) < mostLines {
+			r.Actions = append(r.Actions, Line{Person: a.After.Person, UserName: cmp.Or(a.After.UserName, a.After.UPN),
+				Slot: a.After.Slot, Profile: a.Profile, Verb: string(a.Verb), From: string(a.Before.Status),
+				To: string(a.After.Status), Reason: a.Reason})
+		}
+	}
+	names := userNames(t)
+	for _, h := range made.Held {
+		if len(r.Held) < mostLines {
+			r.Held = append(r.Held, Line{Person: h.Person, UserName: names[h.Person], Slot: h.Slot, Profile: h.Profile, Reason: h.Reason})
+		}
+	}
+	r.Problems = slices.Clone(w.problems)
+	if r.Problems == nil {
+		r.Problems = []Problem{}
+	}
+	r.Done = Done{Written: len(o.written), Overtaken: o.lost, Jobs: o.jobs, Finished: o.finished}
+	if o.unsent != nil {
+		r.Done.Unsent = o.unsent.Error()
+	}
+	r.Next = r.next(len(made.Actions), len(made.Held))
+}
+
+func userNames(t truth) map[string]string {
+	out := make(map[string]string, len(t.people))
+	for _, who := range t.people {
+		out[who.ID] = who.Facts.UPN
+	}
+	return out
+}
+
+func (r *Report) next(actions, held int) string {
+	switch {
+	case r.DryRun && actions == 0:
+		return "Nothing would be done."
+	case r.DryRun:
+		return fmt.Sprintf("This was a dry run: nothing was written and nothing was sent. A run would do %d things and hold %d back.", actions, held)
+	case !r.Done.Finished:
+		return "Out of time: the next tick goes on where this one stopped."
+	case len(r.Problems) > 0:
+		return "See problems; everything else is taken care of by the next ticks."
+	case held > 0:
+		return "Who is held back is looked at again by itself, as the reasons say."
+	}
+	return "Nothing to do."
+}
+
+// summary is the report without its lines: what is kept of every run and written to the log.
+func (r *Report) summary() Report {
+	short := *r
+	short.Actions, short.Held = nil, nil
+	short.Planned = maps.Clone(r.Planned)
+	if len(r.Held) > 0 {
+		short.Planned["held"] = len(r.Held)
+	}
+	return short
+}

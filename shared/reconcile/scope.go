@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"rollcall/events"
+	"rollcall/shared/assignment"
+)
+
+// How many people one tick looks at singly. Who is over stays due or in the inbox, and is looked at by the next tick.
+const (
+	mostDue   = 2000
+	mostNamed = 2000
+)
+
+// scope is who might have changed.
+type scope struct {
+	// rolls are the profiles whose whole group is read, with the reason.
+	rolls map[string]string
+	// people are the object ids that are looked at singly; inbox is who of them came from a feed.
+	people map[string]bool
+	inbox  []string
+	// keys are items that were found through the ledger; they are loaded with the people's.
+	keys map[assignment.Key]bool
+	// moreWaiting are profiles that have more people waiting than this tick looks at.
+	moreWaiting map[string]bool
+	// inFlight counts the creates under way of each profile that may start some.
+	inFlight map[string]int
+	feeds    int // Graph requests that the feeds took
+	changed  int // people whom the feeds named
+}
+
+func newScope() scope {
+	return scope{rolls: map[string]string{}, people: map[string]bool{}, keys: map[assignment.Key]bool{},
+		moreWaiting: map[string]bool{}, inFlight: map[string]int{}}
+}
+
+func (s *scope) addKeys(keys []assignment.Key) {
+	for _, k := range keys {
+		s.keys[k] = true
+		s.people[k.Person] = true
+	}
+}
+
+// scope asks the feeds and the ledger who might have changed.
+func (p *Planner) scope(ctx context.Context, req events.Request, w *world, roster Feeds) (scope, error) {
+	s := newScope()
+	if err := p.readFeeds(ctx, w, roster, &s); err != nil {
+		return s, err
+	}
+	named, err := p.Inbox.Named(ctx, mostNamed)
+	if err != nil {
+		return s, fmt.Errorf("reading the inbox: %w", err)
+	}
+	s.inbox = named
+	for _, id := range named {
+		s.people[id] = true
+	}
+	due, err := p.Assignments.Due(ctx, w.now, mostDue)
+	if err != nil {
+		return s, fmt.Errorf("finding what is due: %w", err)
+	}
+	s.addKeys(due)
+	s.asked(req, w)
+	s.rollsDue(w)
+	return s, p.waiting(ctx, w, &s)
+}
+
+// asked adds whom or what a person named by hand.
+func (s *scope) asked(req events.Request, w *world) {
+	if req.Person != "" {
+		s.people[req.Person] = true
+	}
+	if _, inForce := w.inForce[req.Profile]; inForce {
+		s.rolls[req.Profile] = "asked for by hand"
+	}
+}
+
+// Rolls come round by themselves: soon after the first one, because the feeds began while it was read, then daily.
+const (
+	secondRoll = time.Hour
+	dailyRoll  = 24 * time.Hour
+)
+
+// rollsDue adds the profiles whose whole group is to be read.
+func (s *scope) rollsDue(w *world) {
+	for _, id := range w.acting() {
+		standing := w.standings[id]
+		switch {
+		case standing.Rolled.IsZero():
+			s.rolls[id] = "first roll"
+		case standing.RollDue != "":
+			s.rolls[id] = standing.RollDue
+		case !w.now.Before(standing.NextRoll):
+			s.rolls[id] = "daily roll"
+		}
+	}
+}
+
+// waiting looks for people who wait for a place in their profile's rollout, as many as may find one.
+func (p *Planner) waiting(ctx context.Context, w *world, s *scope) error {
+	for _, id := range w.acting() {
+		prof := w.inForce[id]
+		if !prof.Rollout.Waiting || prof.Stop.On || w.stop.On || w.now.Before(prof.Rollout.Rest) {
+			s.moreWaiting[id] = prof.Rollout.Waiting
+			continue
+		}
+		// A tick may let the limit grow by what comes up in it, at most to twice itself.
+		most := 2*prof.Rollout.Limit + 1
+		keys, err := p.Assignments.OfProfile(ctx, id, assignment.Held, most)
+		if err != nil {
+			return fmt.Errorf("finding who waits for profile %s: %w", id, err)
+		}
+		s.addKeys(keys)
+		s.moreWaiting[id] = len(keys) == most
+	}
+	return nil
+}
+
+// countInFlight counts the creates under way of the profiles that may start some in this tick.
+func (p *Planner) countInFlight(ctx context.Context, profiles []string, w *world, s *scope) error {
+	for _, id := range profiles {
+		most := w.inForce[id].Rule.MaxInFlight + 1
+		for _, status := range []assignment.Status{assignment.Requested, assignment.Provisioning} {
+			keys, err := p.Assignments.OfProfile(ctx, id, status, most)
+			if err != nil {
+				return fmt.Errorf("counting the creates of profile %s: %w", id, err)
+			}
+			s.inFlight[id] += len(keys)
+		}
+	}
+	return nil
+}
+
+func (s *scope) sortedPeople() []string { return slices.Sorted(maps.Keys(s.people)) }

@@ -1,0 +1,132 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/events"
+	"rollcall/shared/desktop"
+	"rollcall/shared/member"
+)
+
+// The worker looks at the directories of a lane so often, and is asked again if it has not answered.
+const surveyEvery = 6 * time.Hour
+
+// sendSurveys asks the workers to record what the planner needs to know of directories and bundles: it has no
+// permission to look itself. When a lane was asked last, and for what, is kept like a feed's cursor.
+func (p *Planner) sendSurveys(ctx context.Context, w *world, o *outcome) {
+	cursors, err := p.Cursors.Cursors(ctx)
+	if err != nil {
+		p.Log.WarnContext(ctx, "reading when the directories were surveyed", "error", err)
+		return
+	}
+	asked := map[string]member.Cursor{}
+	for _, c := range cursors {
+		asked[c.Name] = c
+	}
+	for _, job := range surveysOf(w) {
+		c := asked[surveyName(job.Lane)]
+		subject := strings.Join(append(slices.Clone(job.Directories), job.Bundles...), " ")
+		if c.Link == subject && w.now.Before(c.Moved.Add(surveyEvery)) {
+			continue
+		}
+		if err := p.Queue.Send(ctx, []events.Job{job}); err != nil {
+			o.unsent = err
+			p.Log.WarnContext(ctx, "sending a survey", "lane", job.Lane.String(), "error", err)
+			return
+		}
+		o.jobs++
+		c.Name, c.Link, c.Moved = surveyName(job.Lane), subject, w.now
+		if _, err := p.Cursors.SaveCursor(ctx, c); err != nil {
+			p.Log.WarnContext(ctx, "noting a survey", "lane", job.Lane.String(), "error", err)
+		}
+	}
+}
+
+func surveyName(lane desktop.Lane) string { return "survey-" + lane.Account + "-" + lane.Region }
+
+// surveysOf is one job a lane, for every profile that is written or in force: a preview wants to know too.
+func surveysOf(w *world) []events.Job {
+	byLane := map[desktop.Lane]*events.Job{}
+	add := func(lane desktop.Lane, directories []string, bundle string) {
+		job := byLane[lane]
+		if job == nil {
+			job = &events.Job{Version: 1, Kind: events.Survey, Lane: lane, Issued: w.now}
+			byLane[lane] = job
+		}
+		job.Directories = append(job.Directories, directories...)
+		job.Bundles = append(job.Bundles, bundle)
+	}
+	for _, rule := range w.written {
+		add(rule.Lane(), rule.Directories, rule.Bundle)
+	}
+	for _, prof := range w.inForce {
+		add(prof.Rule.Lane(), prof.Rule.Directories, prof.Rule.Bundle)
+	}
+	var jobs []events.Job
+	for _, lane := range slices.SortedFunc(maps.Keys(byLane), func(a, b desktop.Lane) int {
+		return strings.Compare(a.String(), b.String())
+	}) {
+		job := *byLane[lane]
+		job.Directories, job.Bundles = sortedSet(job.Directories), sortedSet(job.Bundles)
+		job.ID = events.NewJobID(job)
+		jobs = append(jobs, job)
+	}
+	return jobs
+}
+
+func sortedSet(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// preflight says what the catalogue knows that would keep a profile from working. A directory that has not been
+// looked at yet is said to be so, and is no complaint.
+func preflight(lane desktop.Lane, directories []string, bundle string, catalogues []desktop.Catalogue) []string {
+	var out []string
+	for _, id := range directories {
+		c, known := catalogueOf(lane, id, catalogues)
+		switch {
+		case !known || c.Read.IsZero():
+			out = append(out, fmt.Sprintf("directory %s in %s has not been surveyed yet", id, lane))
+		case c.Problem != "":
+			out = append(out, fmt.Sprintf("directory %s in %s: %s", id, lane, c.Problem))
+		case !c.Registered():
+			out = append(out, fmt.Sprintf("directory is %q: expected one that is registered with WorkSpaces in %s, this one is %s", id, lane, c.State))
+		default:
+			out = append(out, lacking(c, bundle)...)
+		}
+	}
+	return out
+}
+
+func lacking(c desktop.Catalogue, bundle string) []string {
+	var out []string
+	if name, looked := c.Bundles[bundle]; looked && name == "" {
+		out = append(out, fmt.Sprintf("bundle is %q: expected the id of a bundle in %s; there is none with this id", bundle, c.Lane))
+	}
+	if c.Quota >= 0 && c.Used >= c.Quota {
+		out = append(out, fmt.Sprintf("the quota of %d WorkSpaces in %s is used up (Service Quotas, L-34278094)", c.Quota, c.Lane))
+	}
+	free := 0
+	for _, s := range c.Subnets {
+		free += s.Free
+	}
+	if len(c.Subnets) > 0 && free == 0 {
+		out = append(out, fmt.Sprintf("directory %s has no free address in its subnets", c.Directory))
+	}
+	return out
+}
+
+func catalogueOf(lane desktop.Lane, directory string, all []desktop.Catalogue) (desktop.Catalogue, bool) {
+	for _, c := range all {
+		if c.Lane == lane && c.Directory == directory {
+			return c, true
+		}
+	}
+	return desktop.Catalogue{}, false
+}
