@@ -73,7 +73,7 @@ func batchEntries(ctx context.Context, p *Probe) error {
 		{"InvalidBatchEntryId", []types.SendMessageBatchRequestEntry{entry(strings.Repeat("e", 81), "", "x")}},
 	} {
 		_, err := p.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: wrong.entries})
-		if err := refused(err, "AWS.SimpleQueueService."+wrong.code); err != nil {
+		if err := p.refused(err, "AWS.SimpleQueueService."+wrong.code); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func batchSize(ctx context.Context, p *Probe) error {
 	if err := send(oneMiB / 2); err != nil {
 		return err
 	}
-	return refused(send(oneMiB/2+1), "AWS.SimpleQueueService.BatchRequestTooLong")
+	return p.refused(send(oneMiB/2+1), "AWS.SimpleQueueService.BatchRequestTooLong")
 }
 
 func batchPartly(ctx context.Context, p *Probe) error {
@@ -130,7 +130,7 @@ func batchGroup(ctx context.Context, p *Probe) error {
 	without := entry("e2", "a", "y")
 	without.MessageGroupId = nil
 	_, err = p.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{entry("e1", "a", "x"), without}})
-	if err := refused(err, "InvalidParameterValue"); err != nil {
+	if err := p.refused(err, "InvalidParameterValue"); err != nil {
 		return err
 	}
 	_, err = p.expect(ctx, url, 10)

@@ -45,16 +45,16 @@ func createdOtherwise(ctx context.Context, p *Probe) error {
 		return err
 	}
 	_, err := p.standard(ctx, "otherwise", set{"DelaySeconds": "2"})
-	return refused(err, "QueueAlreadyExists")
+	return p.refused(err, "QueueAlreadyExists")
 }
 
 func fifoNames(ctx context.Context, p *Probe) error {
 	_, err := p.make(ctx, "plain-"+p.run, set{"FifoQueue": "true"})
-	if err := refused(err, "InvalidParameterValue"); err != nil {
+	if err := p.refused(err, "InvalidParameterValue"); err != nil {
 		return fmt.Errorf("a FIFO queue without .fifo: %w", err)
 	}
 	_, err = p.make(ctx, "plain-"+p.run+".fifo", nil)
-	if err := refused(err, "InvalidParameterValue"); err != nil {
+	if err := p.refused(err, "InvalidParameterValue"); err != nil {
 		return fmt.Errorf("a standard queue with .fifo: %w", err)
 	}
 	return nil
@@ -63,7 +63,7 @@ func fifoNames(ctx context.Context, p *Probe) error {
 func noQueue(ctx context.Context, p *Probe) error {
 	name := "nowhere-" + p.run
 	_, err := p.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
-	if err := refused(err, "AWS.SimpleQueueService.NonExistentQueue"); err != nil {
+	if err := p.refused(err, "AWS.SimpleQueueService.NonExistentQueue"); err != nil {
 		return err
 	}
 	var typed *types.QueueDoesNotExist
@@ -139,7 +139,7 @@ func attributesChecked(ctx context.Context, p *Probe) error {
 		{"FifoQueue", "false", "InvalidAttributeValue"},
 		{"Colour", "red", "InvalidAttributeName"},
 	} {
-		if err := refused(put(wrong.name, wrong.value), wrong.code); err != nil {
+		if err := p.refused(put(wrong.name, wrong.value), wrong.code); err != nil {
 			return fmt.Errorf("%s=%s: %w", wrong.name, wrong.value, err)
 		}
 	}
@@ -154,7 +154,7 @@ func fifoAttributes(ctx context.Context, p *Probe) error {
 	for _, name := range []string{"ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"} {
 		value := map[string]string{"ContentBasedDeduplication": "true", "DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue"}[name]
 		_, err := p.standard(ctx, "standard", set{name: value})
-		if err := refused(err, "InvalidAttributeName"); err != nil {
+		if err := p.refused(err, "InvalidAttributeName"); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -170,18 +170,18 @@ func redriveChecked(ctx context.Context, p *Probe) error {
 	if err != nil {
 		return err
 	}
-	for what, policy := range map[string]string{
-		"no such queue":     `{"deadLetterTargetArn":"` + standardARN + `-not","maxReceiveCount":3}`,
-		"of another kind":   `{"deadLetterTargetArn":"` + standardARN + `","maxReceiveCount":3}`,
-		"no count":          `{"deadLetterTargetArn":"` + standardARN + `"}`,
-		"a count of zero":   `{"deadLetterTargetArn":"` + standardARN + `","maxReceiveCount":0}`,
-		"no JSON at all":    `dead`,
-		"no target at all":  `{"maxReceiveCount":3}`,
-		"a count in words ": `{"deadLetterTargetArn":"` + standardARN + `","maxReceiveCount":"three"}`,
+	for _, wrong := range []struct{ what, policy string }{
+		{"no such queue", `{"deadLetterTargetArn":"` + standardARN + `-not","maxReceiveCount":3}`},
+		{"of another kind", `{"deadLetterTargetArn":"` + standardARN + `","maxReceiveCount":3}`},
+		{"no count", `{"deadLetterTargetArn":"` + standardARN + `"}`},
+		{"a count of zero", `{"deadLetterTargetArn":"` + standardARN + `","maxReceiveCount":0}`},
+		{"no JSON at all", `dead`},
+		{"no target at all", `{"maxReceiveCount":3}`},
+		{"a count in words", `{"deadLetterTargetArn":"` + standardARN + `","maxReceiveCount":"three"}`},
 	} {
-		_, err := p.fifo(ctx, "redrive", set{"RedrivePolicy": policy})
-		if err := refused(err, "InvalidParameterValue"); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+		_, err := p.fifo(ctx, "redrive", set{"RedrivePolicy": wrong.policy})
+		if err := p.refused(err, "InvalidParameterValue"); err != nil {
+			return fmt.Errorf("%s: %w", wrong.what, err)
 		}
 	}
 	return nil
@@ -203,6 +203,6 @@ func purged(ctx context.Context, p *Probe) error {
 		func() error { _, err := p.expect(ctx, url, 10); return err },
 		func() error { return p.post(ctx, url, "a:1") }, // deduplication was forgotten too
 		func() error { _, err := p.expect(ctx, url, 10, "a:1"); return err },
-		func() error { return refused(purge(), "AWS.SimpleQueueService.PurgeQueueInProgress") },
+		func() error { return p.refused(purge(), "AWS.SimpleQueueService.PurgeQueueInProgress") },
 	)
 }

@@ -38,7 +38,7 @@ func receiveRange(ctx context.Context, p *Probe) error {
 	for _, wrong := range []sqs.ReceiveMessageInput{{MaxNumberOfMessages: 11}, {MaxNumberOfMessages: -1}, {WaitTimeSeconds: 21}, {WaitTimeSeconds: -1}, {VisibilityTimeout: 43201}} {
 		wrong.QueueUrl = &url
 		_, err := p.ReceiveMessage(ctx, &wrong)
-		if err := refused(err, "InvalidParameterValue"); err != nil {
+		if err := p.refused(err, "InvalidParameterValue"); err != nil {
 			return fmt.Errorf("most %d, wait %d, visibility %d: %w", wrong.MaxNumberOfMessages, wrong.WaitTimeSeconds, wrong.VisibilityTimeout, err)
 		}
 	}

@@ -76,7 +76,7 @@ func needsGroup(ctx context.Context, p *Probe) error {
 		return err
 	}
 	_, err = p.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageDeduplicationId: aws.String("x")})
-	return refused(err, "MissingParameter")
+	return p.refused(err, "MissingParameter")
 }
 
 func needsDeduplication(ctx context.Context, p *Probe) error {
@@ -85,7 +85,7 @@ func needsDeduplication(ctx context.Context, p *Probe) error {
 		return err
 	}
 	_, err = p.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageGroupId: aws.String("a")})
-	return refused(err, "InvalidParameterValue")
+	return p.refused(err, "InvalidParameterValue")
 }
 
 func noOwnDelay(ctx context.Context, p *Probe) error {
@@ -94,7 +94,7 @@ func noOwnDelay(ctx context.Context, p *Probe) error {
 		return err
 	}
 	_, err = p.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageGroupId: aws.String("a"), MessageDeduplicationId: aws.String("x"), DelaySeconds: 2})
-	return refused(err, "InvalidParameterValue")
+	return p.refused(err, "InvalidParameterValue")
 }
 
 func idCharacters(ctx context.Context, p *Probe) error {
@@ -104,7 +104,7 @@ func idCharacters(ctx context.Context, p *Probe) error {
 	}
 	for _, wrong := range []struct{ group, dedup string }{{"a b", "x"}, {strings.Repeat("a", 129), "x"}, {"a", "x y"}, {"a", strings.Repeat("x", 129)}} {
 		_, err := p.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageGroupId: &wrong.group, MessageDeduplicationId: &wrong.dedup})
-		if err := refused(err, "InvalidParameterValue"); err != nil {
+		if err := p.refused(err, "InvalidParameterValue"); err != nil {
 			return fmt.Errorf("group %.10q, id %.10q: %w", wrong.group, wrong.dedup, err)
 		}
 	}
@@ -199,7 +199,7 @@ func emptyBody(ctx context.Context, p *Probe) error {
 		return err
 	}
 	_, err = p.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("")})
-	return refused(err, "MissingParameter")
+	return p.refused(err, "MissingParameter")
 }
 
 func bodyCharacters(ctx context.Context, p *Probe) error {
@@ -208,7 +208,7 @@ func bodyCharacters(ctx context.Context, p *Probe) error {
 		return err
 	}
 	_, err = p.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("bell\x07")})
-	return refused(err, "InvalidMessageContents")
+	return p.refused(err, "InvalidMessageContents")
 }
 
 func largestMessage(ctx context.Context, p *Probe) error {
@@ -223,7 +223,7 @@ func largestMessage(ctx context.Context, p *Probe) error {
 	if err := send(oneMiB); err != nil {
 		return err
 	}
-	return refused(send(oneMiB+1), "InvalidParameterValue")
+	return p.refused(send(oneMiB+1), "InvalidParameterValue")
 }
 
 func delayedMessage(ctx context.Context, p *Probe) error {

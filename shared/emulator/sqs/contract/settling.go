@@ -72,10 +72,10 @@ func garbage(ctx context.Context, p *Probe) error {
 		return err
 	}
 	bad := types.Message{ReceiptHandle: aws.String("garbage")}
-	if err := refused(p.remove(ctx, url, bad), "ReceiptHandleIsInvalid"); err != nil {
+	if err := p.refused(p.remove(ctx, url, bad), "ReceiptHandleIsInvalid"); err != nil {
 		return fmt.Errorf("deleting: %w", err)
 	}
-	if err := refused(p.hide(ctx, url, bad, 1), "ReceiptHandleIsInvalid"); err != nil {
+	if err := p.refused(p.hide(ctx, url, bad, 1), "ReceiptHandleIsInvalid"); err != nil {
 		return fmt.Errorf("changing visibility: %w", err)
 	}
 	return nil
@@ -87,7 +87,7 @@ func expiredFIFO(ctx context.Context, p *Probe) error {
 		return err
 	}
 	p.Wait(2 * time.Second)
-	if err := refused(p.remove(ctx, url, m), "InvalidParameterValue"); err != nil {
+	if err := p.refused(p.remove(ctx, url, m), "InvalidParameterValue"); err != nil {
 		return err
 	}
 	_, err = p.expect(ctx, url, 1, "a:1")
@@ -140,7 +140,7 @@ func hiddenDeleted(ctx context.Context, p *Probe) error {
 	if err := p.remove(ctx, url, m); err != nil {
 		return err
 	}
-	return refused(p.hide(ctx, url, m, 42), "InvalidParameterValue")
+	return p.refused(p.hide(ctx, url, m, 42), "InvalidParameterValue")
 }
 
 func twelveHours(ctx context.Context, p *Probe) error {
@@ -152,7 +152,7 @@ func twelveHours(ctx context.Context, p *Probe) error {
 	if err := p.hide(ctx, url, m, 11*3600); err != nil {
 		return err
 	}
-	return refused(p.hide(ctx, url, m, 11*3600+1), "InvalidParameterValue")
+	return p.refused(p.hide(ctx, url, m, 11*3600+1), "InvalidParameterValue")
 }
 
 func hideBatch(ctx context.Context, p *Probe) error {
