@@ -243,6 +243,9 @@ func (d *Database) Close() (err error) {
 	return err
 }
 
+// Endpoint is where dynalite itself listens, past the gateway: calls there are neither recorded nor struck by faults.
+func (d *Database) Endpoint() string { return d.endpoint.String() }
+
 // Done is closed when the child has ended, for whatever reason.
 func (d *Database) Done() <-chan struct{} { return d.gone }
 

@@ -1,0 +1,153 @@
+// Package emulator is the embedded cloud: everything that rollcall needs of Microsoft Entra and AWS, on one machine,
+// with no account, no container and no network. It starts what the stack's own CloudFormation template describes,
+// and the real SDK clients talk to it over HTTP on loopback.
+//
+// It exists so that a person can see rollcall work within a minute, and so that tests run the code that ships,
+// wired as it is deployed, through a month of ticks and through every failure that the services are known for.
+//
+// The parts have packages of their own: gateway is the door (routing, log, faults), template reads the stack, and
+// each service keeps its state and its rules. This package puts them together, gives every function its
+// environment and its identity, and is the event source mapping between a queue and a function (Pump).
+//
+// It refuses to be used in production: nothing that ships imports it. It does not check IAM permissions; the
+// synthesized policies are tested where they are made.
+package emulator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"rollcall/shared/clock"
+	"rollcall/shared/emulator/dynalite"
+	"rollcall/shared/emulator/gateway"
+	"rollcall/shared/emulator/service"
+	"rollcall/shared/emulator/sqs"
+	"rollcall/shared/emulator/template"
+)
+
+// Options are what a cloud is started with. All but Template may be left out.
+type Options struct {
+	// Template is the CloudFormation template of the stack, in JSON, as infra synthesizes it.
+	Template []byte
+	// Parameters are values for the template's parameters, before their defaults.
+	Parameters map[string]string
+	// Clock is everyone's time, but for what dynalite and TLS take from the machine; nil is clock.System.
+	Clock clock.Clock
+	// Account, Region and Stack are where the stack is thought to be deployed: 111122223333, eu-central-1, rollcall.
+	Account, Region, Stack string
+	// Modules is the folder node_modules with dynalite; empty: the nearest at or above the working directory.
+	Modules string
+}
+
+// Cloud is a running embedded cloud. Use Start.
+type Cloud struct {
+	// Stack is what the template says.
+	Stack *template.Stack
+	// Queues is the state of SQS, Database the process of DynamoDB.
+	Queues   *sqs.Service
+	Database *dynalite.Database
+
+	options   Options
+	gateway   *gateway.Gateway
+	functions []Function
+
+	release func() bool // stops watching the context
+	closed  sync.Once
+	closing error
+}
+
+// Start starts everything and returns when it can be used, in about half a second: endpoints, tables (ACTIVE),
+// queues. It ends with Close, or when ctx ends. Errors: the template's complaints, dynalite that is not installed,
+// and what a service refuses of the template; nothing is left running then.
+func Start(ctx context.Context, options Options) (*Cloud, error) {
+	options.Account = cmp.Or(options.Account, "111122223333")
+	options.Region = cmp.Or(options.Region, "eu-central-1")
+	options.Stack = cmp.Or(options.Stack, "rollcall")
+	if options.Clock == nil {
+		options.Clock = clock.System{}
+	}
+	c := &Cloud{options: options}
+	if err := c.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the embedded cloud: %w", err), c.Close())
+	}
+	c.release = context.AfterFunc(ctx, func() { _ = c.Close() })
+	return c, nil
+}
+
+func (c *Cloud) start(ctx context.Context) (err error) {
+	c.gateway, err = gateway.Start(gateway.Options{Clock: c.options.Clock, Account: c.options.Account})
+	if err != nil {
+		return err
+	}
+	c.Stack, err = template.Read(c.options.Template, template.Place{
+		Account: c.options.Account, Region: c.options.Region, Stack: c.options.Stack,
+		Queues: c.gateway.URL(), Parameters: c.options.Parameters,
+	})
+	if err != nil {
+		return err
+	}
+	c.Database, err = dynalite.Start(ctx, dynalite.Options{Modules: c.options.Modules, Account: c.options.Account, Region: c.options.Region})
+	if err != nil {
+		return err
+	}
+	c.serve()
+	c.enrol()
+	return c.furnish(ctx)
+}
+
+// serve makes the services and puts them behind the gateway.
+func (c *Cloud) serve() {
+	c.Queues = sqs.New(sqs.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region, BaseURL: c.gateway.URL()})
+	c.gateway.Serve(c.Database, c.Queues)
+}
+
+// Close ends everything: no listener, process, file or goroutine is left. It may be called several times, and says
+// the same each time: what an emulated service did wrong (a panic, a process that ended by itself).
+func (c *Cloud) Close() error {
+	c.closed.Do(func() {
+		if c.release != nil {
+			c.release()
+		}
+		if c.gateway != nil {
+			c.closing = c.gateway.Close()
+		}
+		if c.Database != nil {
+			c.closing = errors.Join(c.closing, c.Database.Close())
+		}
+	})
+	return c.closing
+}
+
+// Clock is everyone's time.
+func (c *Cloud) Clock() clock.Clock { return c.options.Clock }
+
+// Log is every call that came in since Start, in the order in which they were answered.
+func (c *Cloud) Log() *service.Log { return c.gateway.Log() }
+
+// Gateway is the door: its addresses, its CA, its clients.
+func (c *Cloud) Gateway() *gateway.Gateway { return c.gateway }
+
+// Inject makes calls fail; see gateway.Fault.
+func (c *Cloud) Inject(f gateway.Fault) (*gateway.Injected, error) { return c.gateway.Inject(f) }
+
+// Watch runs a test's code around every call; see gateway.Watcher.
+func (c *Cloud) Watch(w gateway.Watcher) (stop func()) { return c.gateway.Watch(w) }
+
+// Config is the AWS configuration of someone who is none of the functions, a person or a test: a name for the log,
+// and an access key made for it in an account. Empty account and Region are the stack's.
+func (c *Cloud) Config(name, account, region string) aws.Config {
+	key, secret := keyFor(c.options.Stack, name, account)
+	c.gateway.RegisterKey(key, service.Caller{Name: name, Account: cmp.Or(account, c.options.Account)})
+	return aws.Config{
+		Region:       cmp.Or(region, c.options.Region),
+		BaseEndpoint: aws.String(c.gateway.URL()),
+		HTTPClient:   c.gateway.Client(),
+		Credentials:  credentials.NewStaticCredentialsProvider(key, secret, ""),
+	}
+}

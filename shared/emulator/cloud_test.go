@@ -1,0 +1,474 @@
+package emulator_test
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"rollcall/shared/clock"
+	"rollcall/shared/config"
+	"rollcall/shared/emulator"
+	"rollcall/shared/emulator/gateway"
+	"rollcall/shared/emulator/service"
+)
+
+//go:embed template/testdata/stack.json
+var stack []byte
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const jobs = "rollcall-jobs.fifo"
+
+// start is a cloud of the fixture's stack, on a clock that stands still.
+func start(t *testing.T) (*emulator.Cloud, *clock.Manual) {
+	t.Helper()
+	now := clock.NewManual(noon)
+	c, err := emulator.Start(t.Context(), emulator.Options{Template: stack, Clock: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, now
+}
+
+func function(t *testing.T, c *emulator.Cloud, name string) emulator.Function {
+	t.Helper()
+	f, err := c.Function(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func configOf(t *testing.T, c *emulator.Cloud, name string) aws.Config {
+	t.Helper()
+	settings, err := c.ConfigOf(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+func TestTablesAreThereWithTheirIndexes(t *testing.T) {
+	c, _ := start(t)
+	client := dynamodb.NewFromConfig(configOf(t, c, "worker"))
+	ledger := function(t, c, "worker").Getenv(config.LedgerTable)
+	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	for i, person := range []string{"ada", "bob"} {
+		_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &ledger, Item: map[string]types.AttributeValue{
+			"pk": text("PERSON#" + person), "sk": text("SLOT#main"), "profile": text("dev"), "dueShard": text("0"),
+			"due": &types.AttributeValueMemberN{Value: fmt.Sprint(100 - i)}, "status": text("Held"), "note": text("not projected"),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := client.Query(t.Context(), &dynamodb.QueryInput{TableName: &ledger, IndexName: aws.String("byDue"),
+		KeyConditionExpression:    aws.String("dueShard = :s and due <= :d"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":s": text("0"), ":d": &types.AttributeValueMemberN{Value: "99"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]types.AttributeValue{"pk": text("PERSON#bob"), "sk": text("SLOT#main"), "dueShard": text("0"),
+		"due": &types.AttributeValueMemberN{Value: "99"}, "status": text("Held")}
+	opt := cmp.AllowUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
+	if len(found.Items) != 1 || !cmp.Equal(found.Items[0], want, opt) {
+		t.Errorf("the index gives %v", found.Items)
+	}
+	for _, table := range c.Stack.Tables {
+		got, err := client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table.Name})
+		if err != nil || got.Table.TableStatus != types.TableStatusActive || *got.Table.TableArn != table.ARN {
+			t.Errorf("%s: %v, %v", table.ID, got, err)
+		}
+	}
+}
+
+// TestAFunctionFindsItsWayByItsEnvironment loads the SDK's configuration as a function does, from variables alone.
+func TestAFunctionFindsItsWayByItsEnvironment(t *testing.T) {
+	c, _ := start(t)
+	planner := function(t, c, "planner")
+	for name, value := range planner.Environment {
+		t.Setenv(name, value)
+	}
+	settings, err := awsconfig.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := planner.Getenv(config.QueueURL)
+	_, err = awssqs.NewFromConfig(settings).SendMessage(t.Context(), &awssqs.SendMessageInput{
+		QueueUrl: &url, MessageBody: aws.String("{}"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	depth, err := c.Queues.Depth(jobs)
+	if err != nil || depth.Waiting != 1 {
+		t.Errorf("the queue holds %+v, %v", depth, err)
+	}
+	calls := c.Log().Since(0)
+	if len(calls) != 1 || calls[0].Caller != "planner" || calls[0].Operation != "SendMessage" || calls[0].Resource != jobs ||
+		calls[0].Account != "111122223333" || calls[0].Region != "eu-central-1" || !calls[0].At.Equal(noon) {
+		t.Errorf("log: %+v", calls)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	c, _ := start(t)
+	planner, worker := function(t, c, "planner"), function(t, c, "Worker")
+	if planner.Getenv("AWS_ACCESS_KEY_ID") == worker.Getenv("AWS_ACCESS_KEY_ID") {
+		t.Error("both functions have the same key")
+	}
+	if _, err := config.ReadPlanner(planner.Getenv); err != nil {
+		t.Error(err)
+	}
+	if _, err := config.ReadWorker(worker.Getenv); err != nil {
+		t.Error(err)
+	}
+	if ca, err := os.ReadFile(planner.Getenv("SSL_CERT_FILE")); err != nil || !strings.HasPrefix(string(ca), "-----BEGIN CERTIFICATE-----") {
+		t.Errorf("SSL_CERT_FILE holds %q, %v", ca, err)
+	}
+	for name, want := range map[string]string{
+		config.GraphURL:                   c.Gateway().TLSURL() + "/v1.0",
+		config.Authority:                  c.Gateway().TLSURL(),
+		"AWS_LAMBDA_FUNCTION_NAME":        planner.Name,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+		config.Installation:               "rollcall",
+	} {
+		if got := planner.Getenv(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if environ := planner.Environ(); len(environ) != len(planner.Environment) || !strings.HasPrefix(environ[0], "AWS_") {
+		t.Errorf("as a process wants it: %q", environ)
+	}
+}
+
+func TestFunctionsByName(t *testing.T) {
+	c, _ := start(t)
+	planner := function(t, c, "planner")
+	for _, name := range []string{"Planner", "PLANNER", planner.Name, planner.ID} {
+		if got := function(t, c, name); got.ID != planner.ID {
+			t.Errorf("%s is %s", name, got.ID)
+		}
+	}
+	if _, err := c.Function("notifier"); err == nil || !strings.Contains(err.Error(), "planner, worker") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.ConfigOf("notifier"); err == nil {
+		t.Error("a function that is not there has a configuration")
+	}
+}
+
+func TestAFaultStrikesOneCallerOnly(t *testing.T) {
+	c, _ := start(t)
+	injected, err := c.Inject(gateway.Fault{Service: "dynamodb", Caller: "worker", Why: service.Deny})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dynamodb.NewFromConfig(configOf(t, c, "planner")).ListTables(t.Context(), nil); err != nil {
+		t.Error("the planner:", err)
+	}
+	if _, err := dynamodb.NewFromConfig(configOf(t, c, "worker")).ListTables(t.Context(), nil); err == nil || injected.Count() != 1 {
+		t.Errorf("the worker: %v, struck %d times", err, injected.Count())
+	}
+}
+
+func TestWhatCannotStart(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		options emulator.Options
+		want    string
+	}{
+		"no template":               {t.Context(), emulator.Options{}, "reading the template"},
+		"dynalite is not installed": {t.Context(), emulator.Options{Template: stack, Modules: t.TempDir()}, "npm ci"},
+		"the context has ended":     {ended, emulator.Options{Template: stack}, "context canceled"},
+		"a table that DynamoDB refuses": {t.Context(), emulator.Options{Template: []byte(`{"Resources": {"T": {"Type": "AWS::DynamoDB::Table",
+			"Properties": {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}}}}`)}, "creating table rollcall-T-"},
+		"a queue that SQS refuses": {t.Context(), emulator.Options{Template: []byte(`{"Resources": {"Q": {"Type": "AWS::SQS::Queue",
+			"Properties": {"VisibilityTimeout": 99999999}}}}`)}, "creating queue rollcall-Q-"},
+	} {
+		if cloud, err := emulator.Start(c.ctx, c.options); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v", name, cloud, err)
+		}
+	}
+}
+
+func TestNothingIsLeft(t *testing.T) {
+	for name, leave := range map[string]func(*emulator.Cloud, context.CancelFunc) error{
+		"close twice":      func(c *emulator.Cloud, _ context.CancelFunc) error { return errors.Join(c.Close(), c.Close()) },
+		"the context ends": func(c *emulator.Cloud, end context.CancelFunc) error { end(); return c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			c, err := emulator.Start(ctx, emulator.Options{Template: stack})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := dynamodb.NewFromConfig(configOf(t, c, "planner")).ListTables(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+			pid, ca := c.Database.PID(), c.Gateway().CAFile()
+			if err := leave(c, end); err != nil {
+				t.Error(err)
+			}
+			if err := syscall.Kill(pid, 0); err == nil {
+				t.Errorf("process %d is left", pid)
+			}
+			if _, err := os.Stat(ca); !os.IsNotExist(err) {
+				t.Errorf("%s is left", ca)
+			}
+		})
+	}
+}
+
+// send puts messages of "group:body" on the queue of jobs.
+func send(t *testing.T, c *emulator.Cloud, messages ...string) {
+	t.Helper()
+	url := function(t, c, "planner").Getenv(config.QueueURL)
+	client := awssqs.NewFromConfig(configOf(t, c, "planner"))
+	for _, m := range messages {
+		group, body, _ := strings.Cut(m, ":")
+		_, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &m,
+			MessageAttributes: map[string]sqstypes.MessageAttributeValue{"kind": {DataType: aws.String("String"), StringValue: aws.String("test")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// bodies are those of an event's messages, in their order.
+func bodies(t *testing.T, payload []byte) (event events.SQSEvent, all []string) {
+	t.Helper()
+	if err := json.Unmarshal(payload, &event); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range event.Records {
+		all = append(all, r.Body)
+	}
+	return event, all
+}
+
+// left are the bodies of all messages of the queue of jobs.
+func left(t *testing.T, c *emulator.Cloud) string {
+	t.Helper()
+	messages, err := c.Queues.Messages(jobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, m := range messages {
+		all = append(all, m.Body)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestTheEventIsLambdas(t *testing.T) {
+	c, _ := start(t)
+	send(t, c, "lane:one")
+	n, err := c.Pump(t.Context(), "worker", func(_ context.Context, payload []byte) ([]byte, error) {
+		event, _ := bodies(t, payload)
+		got := event.Records[0]
+		if got.MessageId == "" || got.ReceiptHandle == "" || got.Attributes["MessageGroupId"] != "lane" ||
+			got.Attributes["ApproximateReceiveCount"] != "1" || got.Attributes["MessageDeduplicationId"] != "lane:one" ||
+			*got.MessageAttributes["kind"].StringValue != "test" || got.MessageAttributes["kind"].DataType != "String" ||
+			got.EventSource != "aws:sqs" || got.AWSRegion != "eu-central-1" ||
+			got.EventSourceARN != "arn:aws:sqs:eu-central-1:111122223333:rollcall-jobs.fifo" || got.Md5OfBody != "f97c5d29941bfb1b2fdab0874906ab82" {
+			t.Errorf("got %+v", got)
+		}
+		return nil, nil
+	})
+	if n != 1 || err != nil || left(t, c) != "" {
+		t.Errorf("pumped %d, %v, left %q", n, err, left(t, c))
+	}
+}
+
+func TestPump(t *testing.T) {
+	identified := func(format string) func(map[string]string) string {
+		return func(ids map[string]string) string {
+			for body, id := range ids {
+				format = strings.ReplaceAll(format, "<"+body+">", id)
+			}
+			return format
+		}
+	}
+	for name, c := range map[string]struct {
+		answer    func(ids map[string]string) string // message ids by body
+		fails     error
+		left      string
+		complaint string
+	}{
+		"no answer":              {answer: identified(``)},
+		"null":                   {answer: identified(`null`)},
+		"an empty object":        {answer: identified(`{}`)},
+		"a null list":            {answer: identified(`{"batchItemFailures": null}`)},
+		"an empty list":          {answer: identified(`{"batchItemFailures": []}`)},
+		"one failed":             {answer: identified(`{"batchItemFailures": [{"itemIdentifier": "<a2>"}]}`), left: "a2"},
+		"a lane failed":          {answer: identified(`{"batchItemFailures": [{"itemIdentifier": "<a1>"}, {"itemIdentifier": "<a2>"}]}`), left: "a1 a2"},
+		"all failed":             {answer: identified(`{"batchItemFailures": [{"itemIdentifier": "<a1>"}, {"itemIdentifier": "<a2>"}, {"itemIdentifier": "<b1>"}]}`), left: "a1 a2 b1"},
+		"the function failed":    {answer: identified(`{}`), fails: errors.New("out of time"), left: "a1 a2 b1", complaint: "pumping worker: out of time"},
+		"no JSON":                {answer: identified(`done`), left: "a1 a2 b1", complaint: "reading the answer"},
+		"JSON that is no object": {answer: identified(`"done"`), left: "a1 a2 b1", complaint: "reading the answer"},
+		"no list":                {answer: identified(`{"batchItemFailures": "<a1>"}`), left: "a1 a2 b1", complaint: "batchItemFailures"},
+		"an empty identifier":    {answer: identified(`{"batchItemFailures": [{"itemIdentifier": ""}]}`), left: "a1 a2 b1", complaint: "has no itemIdentifier"},
+		"a null identifier":      {answer: identified(`{"batchItemFailures": [{"itemIdentifier": null}]}`), left: "a1 a2 b1", complaint: "has no itemIdentifier"},
+		"another key":            {answer: identified(`{"batchItemFailures": [{"ItemIdentifier": "<a1>"}]}`), left: "a1 a2 b1", complaint: "has no itemIdentifier"},
+		"nobody's identifier":    {answer: identified(`{"batchItemFailures": [{"itemIdentifier": "x"}]}`), left: "a1 a2 b1", complaint: "names x, which is not in the batch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, _ := start(t)
+			send(t, cloud, "a:a1", "a:a2", "b:b1")
+			n, err := cloud.Pump(t.Context(), "worker", func(_ context.Context, payload []byte) ([]byte, error) {
+				event, _ := bodies(t, payload)
+				ids := map[string]string{}
+				for _, r := range event.Records {
+					ids[r.Body] = r.MessageId
+				}
+				return []byte(c.answer(ids)), c.fails
+			})
+			if n != 3 || (err != nil) != (c.complaint != "") || (err != nil && !strings.Contains(err.Error(), c.complaint)) {
+				t.Errorf("pumped %d, %v; want 3, %s", n, err, c.complaint)
+			}
+			if c.fails != nil && !errors.Is(err, c.fails) {
+				t.Errorf("%v is not the handler's error", err)
+			}
+			if got := left(t, cloud); got != c.left {
+				t.Errorf("left %q, want %q", got, c.left)
+			}
+		})
+	}
+}
+
+// TestWhatFailsComesAgainAndIsSetAside follows a message that always fails, and the one behind it in its lane.
+func TestWhatFailsComesAgainAndIsSetAside(t *testing.T) {
+	c, now := start(t)
+	send(t, c, "a:bad", "b:good")
+	var seen []string
+	turn := func() int {
+		n, err := c.Pump(t.Context(), "worker", func(_ context.Context, payload []byte) ([]byte, error) {
+			event, all := bodies(t, payload)
+			seen = append(seen, strings.Join(all, "+"))
+			for _, r := range event.Records {
+				if r.Body == "bad" {
+					return []byte(`{"batchItemFailures": [{"itemIdentifier": "` + r.MessageId + `"}]}`), nil
+				}
+			}
+			return nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	turn()
+	send(t, c, "a:behind")
+	if n := turn(); n != 0 {
+		t.Errorf("a lane with a message in flight gave %d", n)
+	}
+	for range 3 {
+		now.Advance(6 * time.Minute) // the queue's visibility timeout
+		turn()
+	}
+	if got, want := strings.Join(seen, ", "), "bad+good, bad+behind, bad"; got != want {
+		t.Errorf("seen %s, want %s", got, want)
+	}
+	dead, err := c.Queues.DeadLetters(jobs)
+	if err != nil || len(dead) != 1 || dead[0].Body != "bad" || left(t, c) != "" {
+		t.Errorf("dead letters %v, %v; left %q", dead, err, left(t, c))
+	}
+}
+
+func TestABatchIsNoLargerThanTheMappingSays(t *testing.T) {
+	c, _ := start(t)
+	for i := range 13 {
+		send(t, c, fmt.Sprintf("g%d:%d", i, i))
+	}
+	var sizes []int
+	for {
+		n, err := c.Pump(t.Context(), "worker", func(context.Context, []byte) ([]byte, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		sizes = append(sizes, n)
+	}
+	if !cmp.Equal(sizes, []int{10, 3}) {
+		t.Errorf("batches of %v", sizes)
+	}
+}
+
+func TestOrderWithinALane(t *testing.T) {
+	c, _ := start(t)
+	var want []string
+	for i := range 8 {
+		want = append(want, fmt.Sprint(i))
+		send(t, c, fmt.Sprintf("lane:%d", i))
+	}
+	_, err := c.Pump(t.Context(), "worker", func(_ context.Context, payload []byte) ([]byte, error) {
+		if _, got := bodies(t, payload); !cmp.Equal(got, want) {
+			t.Errorf("got %v", got)
+		}
+		return nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPumpingAFunctionWithoutAMapping(t *testing.T) {
+	c, _ := start(t)
+	for name, want := range map[string]string{"planner": "no event source mapping", "nobody": "no function"} {
+		if _, err := c.Pump(t.Context(), name, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAQueueThatRefusesIsNotAnEmptyQueue(t *testing.T) {
+	c, _ := start(t)
+	send(t, c, "a:1")
+	if _, err := c.Inject(gateway.Fault{Service: "sqs", Operation: "ReceiveMessage", Why: service.Deny}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Pump(t.Context(), "worker", nil); err == nil || !strings.Contains(err.Error(), "receiving from "+jobs) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestADeleteThatFailsIsTold(t *testing.T) {
+	c, now := start(t)
+	send(t, c, "a:1")
+	_, err := c.Pump(t.Context(), "worker", func(context.Context, []byte) ([]byte, error) {
+		now.Advance(7 * time.Minute) // longer than the visibility timeout: the receipt handle has expired
+		return nil, nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "deleting message") {
+		t.Errorf("got %v", err)
+	}
+}

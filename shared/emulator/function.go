@@ -1,0 +1,106 @@
+package emulator
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"rollcall/shared/config"
+	"rollcall/shared/emulator/service"
+	"rollcall/shared/emulator/template"
+)
+
+// Function is a function of the stack with its identity. Environment is complete: the template's variables, those
+// that Lambda sets, and those that lead the SDKs into the embedded cloud.
+type Function struct {
+	template.Function
+	// Caller is the function's name in the log: its short name in lower case ("planner").
+	Caller string
+}
+
+// enrol gives every function its key and its environment.
+func (c *Cloud) enrol() {
+	for _, f := range c.Stack.Functions {
+		caller := strings.ToLower(f.Short)
+		key, secret := keyFor(c.options.Stack, caller, "")
+		c.gateway.RegisterKey(key, service.Caller{Name: caller, Account: c.options.Account})
+		environment := maps.Clone(f.Environment)
+		maps.Copy(environment, map[string]string{
+			"AWS_ENDPOINT_URL":      c.gateway.URL(),
+			"AWS_REGION":            c.options.Region,
+			"AWS_DEFAULT_REGION":    c.options.Region,
+			"AWS_ACCESS_KEY_ID":     key,
+			"AWS_SECRET_ACCESS_KEY": secret,
+			// The person's own configuration, and the machine's role, are none of the function's business.
+			"AWS_CONFIG_FILE":             os.DevNull,
+			"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+			"AWS_EC2_METADATA_DISABLED":   "true",
+			// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+			"_HANDLER":                        f.Handler,
+			"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
+			"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
+			"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.Memory),
+			"SSL_CERT_FILE":                   c.gateway.CAFile(),
+			config.GraphURL:                   c.gateway.TLSURL() + "/v1.0",
+			config.Authority:                  c.gateway.TLSURL(),
+		})
+		f.Environment = environment
+		c.functions = append(c.functions, Function{Function: f, Caller: caller})
+	}
+}
+
+// Function is the function with that name: its short name ("planner", in any case), physical name or logical id.
+// The error names those that there are.
+func (c *Cloud) Function(name string) (Function, error) {
+	var found []Function
+	var names []string
+	for _, f := range c.functions {
+		if strings.EqualFold(name, f.Short) || name == f.Name || name == f.ID {
+			found = append(found, f)
+		}
+		names = append(names, f.Caller)
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return Function{}, fmt.Errorf("there is no function %q in the stack, but %s", name, strings.Join(names, ", "))
+	}
+	return Function{}, fmt.Errorf("there are %d functions called %q in the stack", len(found), name)
+}
+
+// Environ is the environment as a process wants it: "NAME=value", sorted.
+func (f Function) Environ() []string {
+	var all []string
+	for name, value := range f.Environment {
+		all = append(all, name+"="+value)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Getenv reads the environment as os.Getenv does, for a function that runs in this process.
+func (f Function) Getenv(name string) string { return f.Environment[name] }
+
+// ConfigOf is the AWS configuration of a function, for running it in this process. The error is that of Function.
+func (c *Cloud) ConfigOf(name string) (aws.Config, error) {
+	f, err := c.Function(name)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	return c.Config(f.Caller, "", ""), nil
+}
+
+// keyFor is an access key that is the same in every run; the secret is as made up, and never verified.
+func keyFor(stack, name, account string) (key, secret string) {
+	sum := sha256.Sum256([]byte(stack + "/" + name + "/" + account))
+	letters := base32.StdEncoding.EncodeToString(sum[:])
+	return "AKIA" + letters[:16], "embedded-" + letters[16:40]
+}
