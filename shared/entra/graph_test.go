@@ -56,9 +56,9 @@ func serve(t *testing.T, graph http.HandlerFunc) *server {
 func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
-		writeJSON(w, 200, map[string]any{"issuer": s.URL + "/" + tenantID + "/v2.0",
-			"authorization_endpoint": s.URL + "/" + tenantID + "/oauth2/v2.0/authorize",
-			"token_endpoint":         s.URL + "/" + tenantID + "/oauth2/v2.0/token"})
+		base := "https://" + r.Host + "/" + tenantID
+		writeJSON(w, 200, map[string]any{"issuer": base + "/v2.0",
+			"authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token"})
 	case strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token"):
 		s.mu.Lock()
 		s.tokens++
@@ -159,6 +159,9 @@ func wantKind(t *testing.T, err error, kind fault.Kind) *fault.Error {
 	t.Helper()
 	if fault.Of(err) != kind {
 		t.Fatalf("got %v (%v), want kind %s", fault.Of(err), err, kind)
+	}
+	if err == nil {
+		return nil
 	}
 	for _, hidden := range []string{secret, "token-1", "skiptoken", "deltatoken", "assertion-jwt"} {
 		if strings.Contains(err.Error(), hidden) {

@@ -46,12 +46,14 @@ func TestOneFault(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			io.WriteString(w, `{"id":"b0`)
 		}, true, fault.Unavailable, ""},
-		"401":             {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 401, "InvalidAuthenticationToken") }, true, fault.Denied, "InvalidAuthenticationToken"},
-		"403":             {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 403, "Authorization_RequestDenied") }, false, fault.Denied, "Authorization_RequestDenied"},
-		"403 of no words": {func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 403, map[string]any{"error": map[string]any{}}) }, false, fault.Denied, "403"},
-		"404 gone":        {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, "Request_ResourceNotFound") }, false, fault.NotFound, "Request_ResourceNotFound"},
-		"404 of a proxy":  {func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }, false, fault.Unknown, "404"},
-		"410":             {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, false, fault.Expired, "410"},
+		"401": {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 401, "InvalidAuthenticationToken") }, true, fault.Denied, "InvalidAuthenticationToken"},
+		"403": {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 403, "Authorization_RequestDenied") }, false, fault.Denied, "Authorization_RequestDenied"},
+		"403 of no words": {func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, 403, map[string]any{"error": map[string]any{}})
+		}, false, fault.Denied, "403"},
+		"404 gone":       {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, "Request_ResourceNotFound") }, false, fault.NotFound, "Request_ResourceNotFound"},
+		"404 of a proxy": {func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }, false, fault.Unknown, "404"},
+		"410":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, false, fault.Expired, "410"},
 		"fields are null": {func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 200, map[string]any{"id": group(1), "displayName": nil})
 		}, false, fault.Denied, ""},
