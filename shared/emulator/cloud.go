@@ -26,9 +26,11 @@ import (
 	"rollcall/shared/clock"
 	"rollcall/shared/emulator/dynalite"
 	"rollcall/shared/emulator/gateway"
+	"rollcall/shared/emulator/graph"
 	"rollcall/shared/emulator/service"
 	"rollcall/shared/emulator/sqs"
 	"rollcall/shared/emulator/template"
+	"rollcall/shared/emulator/workspaces"
 )
 
 // Options are what a cloud is started with. All but Template may be left out.
@@ -41,6 +43,12 @@ type Options struct {
 	Clock clock.Clock
 	// Account, Region and Stack are where the stack is thought to be deployed: 111122223333, eu-central-1, rollcall.
 	Account, Region, Stack string
+	// Seed makes every generated id and duration: the same seed and the same calls give the same world.
+	Seed uint64
+	// Lanes is what each account and Region of WorkSpaces starts with; nil is workspaces.Usual().
+	Lanes *workspaces.Knobs
+	// Graph changes the tenant's defaults.
+	Graph []graph.Option
 	// Modules is the folder node_modules with dynalite; empty: the nearest at or above the working directory.
 	Modules string
 }
@@ -49,13 +57,20 @@ type Options struct {
 type Cloud struct {
 	// Stack is what the template says.
 	Stack *template.Stack
-	// Queues is the state of SQS, Database the process of DynamoDB.
-	Queues   *sqs.Service
-	Database *dynalite.Database
+	// Graph is Microsoft Graph and Entra, with an empty tenant but for App. WorkSpaces is WorkSpaces in every account
+	// and Region, with EC2's subnets and Service Quotas. Queues is SQS, Database the process of DynamoDB.
+	Graph      *graph.Emulator
+	WorkSpaces *workspaces.Emulator
+	Queues     *sqs.Service
+	Database   *dynalite.Database
+	// App is rollcall's app registration in the tenant, with the permissions that it needs and no others.
+	App graph.App
 
 	options   Options
 	gateway   *gateway.Gateway
 	functions []Function
+
+	clientSecret string // of App
 
 	release func() bool // stops watching the context
 	closed  sync.Once
@@ -98,13 +113,26 @@ func (c *Cloud) start(ctx context.Context) (err error) {
 	}
 	c.serve()
 	c.enrol()
+	if err := c.register(); err != nil {
+		return err
+	}
 	return c.furnish(ctx)
 }
 
 // serve makes the services and puts them behind the gateway.
 func (c *Cloud) serve() {
 	c.Queues = sqs.New(sqs.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region, BaseURL: c.gateway.URL()})
+	c.WorkSpaces = workspaces.New(c.options.Clock, workspaces.Options{Seed: c.options.Seed, Account: c.options.Account,
+		Region: c.options.Region, Knobs: c.options.Lanes})
+	c.Graph = graph.New(c.options.Clock, append([]graph.Option{
+		graph.WithSeed(fmt.Sprint("rollcall ", c.options.Seed)), graph.WithAudiences(c.gateway.TLSURL()),
+		graph.WithHTTPClient(c.gateway.Client()),
+	}, c.options.Graph...)...)
 	c.gateway.Serve(c.Database, c.Queues)
+	c.gateway.Serve(c.WorkSpaces.Services()...)
+	c.gateway.Mount("/v1.0/", c.Graph)
+	c.gateway.Mount("/beta/", c.Graph)
+	c.gateway.Mount("/", c.Graph.Entra())
 }
 
 // Close ends everything: no listener, process, file or goroutine is left. It may be called several times, and says

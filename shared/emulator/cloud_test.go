@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -19,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	awsworkspaces "github.com/aws/aws-sdk-go-v2/service/workspaces"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
@@ -26,6 +29,7 @@ import (
 	"rollcall/shared/config"
 	"rollcall/shared/emulator"
 	"rollcall/shared/emulator/gateway"
+	"rollcall/shared/emulator/graph"
 	"rollcall/shared/emulator/service"
 )
 
@@ -115,9 +119,9 @@ func TestAFunctionFindsItsWayByItsEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := planner.Getenv(config.QueueURL)
+	queue := planner.Getenv(config.QueueURL)
 	_, err = awssqs.NewFromConfig(settings).SendMessage(t.Context(), &awssqs.SendMessageInput{
-		QueueUrl: &url, MessageBody: aws.String("{}"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("1")})
+		QueueUrl: &queue, MessageBody: aws.String("{}"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,11 +152,9 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("SSL_CERT_FILE holds %q, %v", ca, err)
 	}
 	for name, want := range map[string]string{
-		config.GraphURL:                   c.Gateway().TLSURL() + "/v1.0",
-		config.Authority:                  c.Gateway().TLSURL(),
-		"AWS_LAMBDA_FUNCTION_NAME":        planner.Name,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-		config.Installation:               "rollcall",
+		config.GraphURL:     c.Gateway().TLSURL() + "/v1.0",
+		config.Authority:    c.Gateway().TLSURL(),
+		config.Installation: "rollcall",
 	} {
 		if got := planner.Getenv(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
@@ -176,6 +178,73 @@ func TestFunctionsByName(t *testing.T) {
 	}
 	if _, err := c.ConfigOf("notifier"); err == nil {
 		t.Error("a function that is not there has a configuration")
+	}
+}
+
+// get reads a URL of Graph or Entra into a value.
+func get(t *testing.T, c *emulator.Cloud, r *http.Request, into any) int {
+	t.Helper()
+	response, err := c.Gateway().Client().Do(r.WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode
+}
+
+func TestTheCredentialOpensGraph(t *testing.T) {
+	c, _ := start(t)
+	ada, err := c.Graph.Tenant.AddUser(graph.User{UserPrincipalName: "ada@contoso.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var credential struct{ TenantID, ClientID, ClientSecret string }
+	if err := json.Unmarshal([]byte(c.Credential()), &credential); err != nil {
+		t.Fatal(err)
+	}
+	planner := function(t, c, "planner")
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {credential.ClientID}, "client_secret": {credential.ClientSecret},
+		"scope": {"https://graph.microsoft.com/.default"}}
+	r, _ := http.NewRequest(http.MethodPost, planner.Getenv(config.Authority)+"/"+credential.TenantID+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	var token struct {
+		Bearer string `json:"access_token"`
+	}
+	if status := get(t, c, r, &token); status != http.StatusOK || token.Bearer == "" {
+		t.Fatalf("signing in: %d", status)
+	}
+	r, _ = http.NewRequest(http.MethodGet, planner.Getenv(config.GraphURL)+"/users/"+ada.ID+"?$select=id,userPrincipalName", nil)
+	r.Header.Set("Authorization", "Bearer "+token.Bearer)
+	var user struct{ ID, UserPrincipalName string }
+	if status := get(t, c, r, &user); status != http.StatusOK || user.ID != ada.ID || user.UserPrincipalName != "ada@contoso.com" {
+		t.Errorf("reading: %d %+v", status, user)
+	}
+	var calls []string
+	for _, call := range c.Log().Since(0) {
+		calls = append(calls, call.Service+" "+call.Operation)
+	}
+	if want := []string{"entra POST /{tenant}/oauth2/v2.0/token", "graph GET /users/{id}"}; !cmp.Equal(calls, want) {
+		t.Errorf("log: %q", calls)
+	}
+}
+
+func TestWorkSpacesOfEachLane(t *testing.T) {
+	c, _ := start(t)
+	for _, region := range []string{"eu-central-1", "us-east-1"} {
+		client := awsworkspaces.NewFromConfig(configOf(t, c, "worker"), func(o *awsworkspaces.Options) { o.Region = region })
+		if _, err := client.DescribeWorkspaces(t.Context(), &awsworkspaces.DescribeWorkspacesInput{}); err != nil {
+			t.Error(err)
+		}
+	}
+	var lanes []string
+	for _, l := range c.WorkSpaces.Lanes() {
+		lanes = append(lanes, l.ID.String())
+	}
+	if want := []string{"111122223333/eu-central-1", "111122223333/us-east-1"}; !cmp.Equal(lanes, want) {
+		t.Errorf("lanes %q", lanes)
 	}
 }
 
@@ -249,11 +318,11 @@ func TestNothingIsLeft(t *testing.T) {
 // send puts messages of "group:body" on the queue of jobs.
 func send(t *testing.T, c *emulator.Cloud, messages ...string) {
 	t.Helper()
-	url := function(t, c, "planner").Getenv(config.QueueURL)
+	queue := function(t, c, "planner").Getenv(config.QueueURL)
 	client := awssqs.NewFromConfig(configOf(t, c, "planner"))
 	for _, m := range messages {
 		group, body, _ := strings.Cut(m, ":")
-		_, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &m,
+		_, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &queue, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &m,
 			MessageAttributes: map[string]sqstypes.MessageAttributeValue{"kind": {DataType: aws.String("String"), StringValue: aws.String("test")}}})
 		if err != nil {
 			t.Fatal(err)
@@ -470,5 +539,18 @@ func TestADeleteThatFailsIsTold(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "deleting message") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// BenchmarkStart is how long a person waits for the cloud, and a test for its own: about 0.1 s on two cores.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		c, err := emulator.Start(b.Context(), emulator.Options{Template: stack})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

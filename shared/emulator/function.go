@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,8 +16,8 @@ import (
 	"rollcall/shared/emulator/template"
 )
 
-// Function is a function of the stack with its identity. Environment is complete: the template's variables, those
-// that Lambda sets, and those that lead the SDKs into the embedded cloud.
+// Function is a function of the stack with its identity. Environment is complete: the template's variables, and
+// those that lead the SDKs into the embedded cloud. Lambda's own variables (AWS_LAMBDA_…) are added by whoever runs it.
 type Function struct {
 	template.Function
 	// Caller is the function's name in the log: its short name in lower case ("planner").
@@ -42,14 +41,9 @@ func (c *Cloud) enrol() {
 			"AWS_CONFIG_FILE":             os.DevNull,
 			"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 			"AWS_EC2_METADATA_DISABLED":   "true",
-			// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-			"_HANDLER":                        f.Handler,
-			"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
-			"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
-			"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.Memory),
-			"SSL_CERT_FILE":                   c.gateway.CAFile(),
-			config.GraphURL:                   c.gateway.TLSURL() + "/v1.0",
-			config.Authority:                  c.gateway.TLSURL(),
+			"SSL_CERT_FILE":               c.gateway.CAFile(),
+			config.GraphURL:               c.gateway.TLSURL() + "/v1.0",
+			config.Authority:              c.gateway.TLSURL(),
 		})
 		f.Environment = environment
 		c.functions = append(c.functions, Function{Function: f, Caller: caller})
