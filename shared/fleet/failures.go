@@ -36,6 +36,7 @@ var codes = map[string]meaning{
 	"ResourceExists.WorkSpace":                             {kind: fault.AlreadyExists},                                                                                                  // observed
 	"ResourceNotFound.User":                                {fault.NotInDirectory, "The directory does not know the user name; it is tried again quietly"},                               // observed
 	"ResourceNotFound.Directory":                           {fault.Misconfigured, "Check that the directory is in this account and Region and registered with WorkSpaces"},               // observed
+	"ResourceNotFound.Bundle":                              {fault.Misconfigured, "Check that the bundle is in this account and Region, and AVAILABLE"},                                  // expected, like the directory's
 	"AutoStopTimeoutIsNotApplicableForAnAlwaysOnWorkspace": {fault.Misconfigured, "Leave autoStopMinutes out with ALWAYS_ON"},                                                            // expected: an emulator's wording
 	"AutoStopTimeoutIsNotDefaultForManualWorkspace":        {fault.Misconfigured, "MANUAL is for WorkSpaces Core only"},                                                                  // expected
 	"InvalidUserConfiguration.Workspace":                   {fault.Rejected, "The user was renamed in the directory or is not set up fully; check the user there"},                       // documented for rebuild
@@ -92,6 +93,11 @@ func meaningOf(code, message string, status int) meaning {
 	}
 	if m, ok := codes[code]; ok {
 		return m
+	}
+	if general, _, dotted := strings.Cut(code, "."); dotted { // "ResourceLimitExceeded.WorkSpace"
+		if m, ok := codes[general]; ok {
+			return m
+		}
 	}
 	if m, ok := wordsOf(message); ok {
 		return m
