@@ -48,7 +48,11 @@ func (d *Directory) Group(ctx context.Context, ref string) (member.Group, error)
 	doing := fmt.Sprintf("finding the group named %q", ref)
 	var found []wireGroup
 	err := pages(ctx, d, doing, d.askGroupNamed(ctx, ref), func(page []wireGroup) error {
-		found = append(found, page...)
+		for _, g := range page {
+			if !slices.ContainsFunc(found, func(other wireGroup) bool { return other.ID == g.ID }) { // pages may repeat
+				found = append(found, g)
+			}
+		}
 		return nil
 	})
 	switch {

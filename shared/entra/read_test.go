@@ -54,6 +54,7 @@ func TestGroup(t *testing.T) {
 		"by name":       {"O'Brien's", named(2), member.Group{ID: group(2), Name: "O'Brien's", Hidden: true, Dynamic: true}, "", nil},
 		"no such name":  {"O'Brien's", named(), member.Group{}, fault.NotFound, []string{"O'Brien's"}},
 		"two of a name": {"O'Brien's", named(2, 3), member.Group{}, fault.Misconfigured, []string{group(2), group(3)}},
+		"one, twice":    {"O'Brien's", named(2, 2), member.Group{ID: group(2), Name: "O'Brien's", Hidden: true, Dynamic: true}, "", nil},
 		"empty":         {"", goodGroup, member.Group{}, fault.Misconfigured, nil},
 		"no list":       {"O'Brien's", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, map[string]any{}) }, member.Group{}, fault.Unavailable, nil},
 	} {
