@@ -57,6 +57,17 @@ func (w *world) signIn() {
 	w.token = token
 }
 
+// run runs a subtest in the same world.
+func (w *world) run(name string, f func(w *world)) {
+	w.Helper()
+	w.Run(name, func(t *testing.T) {
+		inner := *w
+		inner.T = t
+		f(&inner)
+		w.token = inner.token
+	})
+}
+
 func (w *world) ok(err error) {
 	w.Helper()
 	if err != nil {
@@ -232,40 +243,40 @@ func TestLookups(t *testing.T) {
 	w.group("Other")
 	w.ok(w.t.DeleteUser(bob))
 
-	t.Run("a user by id, selected fields only", func(t *testing.T) {
+	w.run("a user by id, selected fields only", func(w *world) {
 		a := w.must("/users/" + ann + "?$select=id,accountEnabled,onPremisesSamAccountName")
 		if a.body["accountEnabled"] != true || a.body["onPremisesSamAccountName"] != "ann" || a.body["displayName"] != nil {
-			t.Errorf("got %s", a.raw)
+			w.Errorf("got %s", a.raw)
 		}
 	})
-	t.Run("accountEnabled is returned only on $select", func(t *testing.T) {
+	w.run("accountEnabled is returned only on $select", func(w *world) {
 		if _, there := w.must("/users/" + ann).body["accountEnabled"]; there {
-			t.Error("accountEnabled came without $select")
+			w.Error("accountEnabled came without $select")
 		}
 	})
-	t.Run("a user by name", func(t *testing.T) {
+	w.run("a user by name", func(w *world) {
 		if a := w.must("/users/ANN@contoso.com"); a.body["id"] != ann {
-			t.Errorf("got %s", a.raw)
+			w.Errorf("got %s", a.raw)
 		}
 	})
-	t.Run("a soft-deleted user is not found", func(t *testing.T) {
+	w.run("a soft-deleted user is not found", func(w *world) {
 		w.get("/users/"+bob).refused(w, 404, "Request_ResourceNotFound")
 	})
-	t.Run("a group by name with a doubled quote", func(t *testing.T) {
+	w.run("a group by name with a doubled quote", func(w *world) {
 		a := w.must("/groups?$filter=displayName%20eq%20'O''Brien''s%20team'&$top=2&$select=id,displayName")
 		if got := ids(a.value()); len(got) != 1 || got[0] != g {
-			t.Errorf("got %v, want %s", got, g)
+			w.Errorf("got %v, want %s", got, g)
 		}
 	})
-	t.Run("users by id in: the missing one is silently absent", func(t *testing.T) {
+	w.run("users by id in: the missing one is silently absent", func(w *world) {
 		a := w.must("/users?$filter=" + quote("id in ('"+bob+"','"+ann+"')") + "&$select=id")
 		if got := ids(a.value()); len(got) != 1 || got[0] != ann {
-			t.Errorf("got %v", got)
+			w.Errorf("got %v", got)
 		}
 	})
-	t.Run("%24select is $select", func(t *testing.T) {
+	w.run("%24select is $select", func(w *world) {
 		if a := w.must("/groups/" + g + "?%24select=displayName"); len(a.body) != 2 || a.body["displayName"] != "O'Brien's team" {
-			t.Errorf("got %s", a.raw)
+			w.Errorf("got %s", a.raw)
 		}
 	})
 }

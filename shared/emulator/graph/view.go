@@ -31,7 +31,7 @@ func (c *call) view(kind kindOfRead) view {
 		lag = 0
 	}
 	t := c.e.Tenant
-	return view{Tenant: t, seq: t.asOf(lag), deleted: c.b.SoftDeletedMembers, services: c.b.ServicePrincipals}
+	return view{Tenant: t, seq: t.asOf(lag), deleted: c.b.SoftDeletedMembers, services: c.b.ServicePrincipals || c.version == "beta"}
 }
 
 // findGroup is a group that is there.
