@@ -176,6 +176,7 @@ func TestKilled(t *testing.T) {
 				w.sameEnd(fmt.Sprintf("%s call %d", how, at), people)
 			})
 		}
+		t.Logf("%s: %d calls", how, at)
 		if at < 40 {
 			t.Errorf("%s: only %d calls; the test looks at less than it says", how, at)
 		}
