@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +28,7 @@ import (
 	"rollcall/shared/emulator/dynalite"
 	"rollcall/shared/emulator/gateway"
 	"rollcall/shared/emulator/graph"
+	"rollcall/shared/emulator/runtime"
 	"rollcall/shared/emulator/service"
 	"rollcall/shared/emulator/sqs"
 	"rollcall/shared/emulator/template"
@@ -71,6 +73,9 @@ type Cloud struct {
 	functions []Function
 
 	clientSecret string // of App
+
+	mu       sync.Mutex
+	launched []*runtime.Function
 
 	release func() bool // stops watching the context
 	closed  sync.Once
@@ -142,6 +147,9 @@ func (c *Cloud) Close() error {
 		if c.release != nil {
 			c.release()
 		}
+		for _, f := range c.running() {
+			f.Close()
+		}
 		if c.gateway != nil {
 			c.closing = c.gateway.Close()
 		}
@@ -150,6 +158,12 @@ func (c *Cloud) Close() error {
 		}
 	})
 	return c.closing
+}
+
+func (c *Cloud) running() []*runtime.Function {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.launched)
 }
 
 // Clock is everyone's time.

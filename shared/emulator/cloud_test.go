@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -312,6 +314,54 @@ func TestNothingIsLeft(t *testing.T) {
 				t.Errorf("%s is left", ca)
 			}
 		})
+	}
+}
+
+// TestACompiledFunctionLivesInTheCloud launches a real process as the worker, and lets the queue call it.
+func TestACompiledFunctionLivesInTheCloud(t *testing.T) {
+	folder, err := os.MkdirTemp("", "bootstrap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	bootstrap := filepath.Join(folder, "bootstrap")
+	build := exec.Command("go", "build", "-o", bootstrap, "rollcall/shared/emulator/testdata/bootstrap")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	c, err := emulator.Start(t.Context(), emulator.Options{Template: stack})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	worker, err := c.Launch(t.Context(), "worker", bootstrap, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, c, "lane:job")
+	var answer []byte
+	n, err := c.Pump(t.Context(), "worker", func(ctx context.Context, payload []byte) (_ []byte, err error) {
+		answer, err = emulator.Invoking(worker)(ctx, payload)
+		return answer, err
+	})
+	if n != 1 || err != nil || left(t, c) != "" {
+		t.Errorf("pumped %d, %v; left %q", n, err, left(t, c))
+	}
+	var seen struct{ Event, Name, Installation, Entra string }
+	if err := json.Unmarshal(answer, &seen); err != nil {
+		t.Fatal(err)
+	}
+	if _, all := bodies(t, []byte(seen.Event)); !cmp.Equal(all, []string{"job"}) || seen.Installation != "rollcall" ||
+		seen.Name != function(t, c, "worker").Name || !strings.HasPrefix(seen.Entra, "4") { // answered, and refused: no tenant was named
+		t.Errorf("the function saw %+v", seen)
+	}
+	if _, err := c.Launch(t.Context(), "nobody", bootstrap, nil); err == nil {
+		t.Error("a function that is not there was launched")
 	}
 }
 

@@ -1,9 +1,11 @@
 package emulator
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"rollcall/shared/config"
+	"rollcall/shared/emulator/runtime"
 	"rollcall/shared/emulator/service"
 	"rollcall/shared/emulator/template"
 )
@@ -90,6 +93,36 @@ func (c *Cloud) ConfigOf(name string) (aws.Config, error) {
 		return aws.Config{}, err
 	}
 	return c.Config(f.Caller, "", ""), nil
+}
+
+// Launch starts a function as the compiled bootstrap at that path, with the stack's environment, memory and timeout.
+// What it writes goes to log, or nowhere where that is nil. It ends with ctx, its own Close, or the cloud's. Errors
+// are those of Function and of runtime.Start.
+func (c *Cloud) Launch(ctx context.Context, name, bootstrap string, log io.Writer) (*runtime.Function, error) {
+	f, err := c.Function(name)
+	if err != nil {
+		return nil, fmt.Errorf("launching: %w", err)
+	}
+	running, err := runtime.Start(ctx, runtime.Options{Bootstrap: bootstrap, Env: f.Environment, Name: f.Name,
+		Account: c.options.Account, Memory: f.Memory, Timeout: f.Timeout, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.launched = append(c.launched, running)
+	return running, nil
+}
+
+// Invoking is a launched function as a Handler: what failed in it is the error, with the function's own type.
+func Invoking(f *runtime.Function) Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		result, err := f.Invoke(ctx, payload)
+		if err == nil && result.Error != nil {
+			err = result.Error
+		}
+		return result.Payload, err
+	}
 }
 
 // keyFor is an access key that is the same in every run; the secret is as made up, and never verified.

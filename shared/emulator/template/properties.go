@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,7 +229,7 @@ func (p *properties) function() Function {
 		Timeout: time.Duration(p.number("Timeout", 3)) * time.Second, Memory: p.number("MemorySize", 128),
 		Environment: map[string]string{}}
 	f.Name, f.ARN = p.identity()
-	f.Short = p.short(f.Name)
+	f.Short = p.short()
 	variables, _ := p.written("Environment.Variables").(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		value, err := p.resolve(variables[name])
@@ -260,14 +261,18 @@ func (p *properties) written(path string) any {
 	return at
 }
 
-// short is the last part of CDK's construct path, or the name.
-func (p *properties) short(name string) string {
+// short is the last part of CDK's construct path. Without one it is the name as written, or the logical id without
+// the hash that CDK puts behind it.
+func (p *properties) short() string {
 	path, _ := p.resources[p.id].Metadata["aws:cdk:path"].(string)
 	parts := strings.Split(strings.TrimSuffix(path, "/Resource"), "/")
 	if last := parts[len(parts)-1]; last != "" {
 		return last
 	}
-	return name
+	if name, isText := p.all["FunctionName"].(string); isText {
+		return name
+	}
+	return regexp.MustCompile(`(.)[0-9A-F]{8}$`).ReplaceAllString(p.id, "$1")
 }
 
 // mapping reads AWS::Lambda::EventSourceMapping of a queue.

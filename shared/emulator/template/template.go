@@ -80,7 +80,8 @@ type Secret struct {
 // Function is an AWS::Lambda::Function.
 type Function struct {
 	ID, Name, ARN string
-	// Short is what people call it: the last part of its construct path ("planner"), else its name.
+	// Short is what people call it: the last part of its construct path ("Planner"), else its name as written, else
+	// its logical id without a hash.
 	Short       string
 	Handler     string
 	Runtime     string

@@ -324,7 +324,7 @@ func TestDerivedNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range []*template.Stack{one, other} {
 		for _, f := range s.Functions {
-			if len(f.Name) > 64 || seen[f.Name] || f.Short != f.Name {
+			if len(f.Name) > 64 || seen[f.Name] {
 				t.Errorf("function %s (%s)", f.Name, f.Short)
 			}
 			seen[f.Name] = true
@@ -335,5 +335,24 @@ func TestDerivedNames(t *testing.T) {
 			}
 			seen[q.Name] = true
 		}
+	}
+}
+
+func TestWhatPeopleCallAFunction(t *testing.T) {
+	document := []byte(`{"Resources": {
+		"A": {"Type": "AWS::Lambda::Function", "Metadata": {"aws:cdk:path": "rollcall/Planner/Resource"}, "Properties": {"FunctionName": "x"}},
+		"B": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "worker"}},
+		"Notifier0A1B2C3D": {"Type": "AWS::Lambda::Function"},
+		"Report": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": {"Ref": "AWS::StackName"}}}}}`)
+	s, err := template.Read(document, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range s.Functions {
+		got = append(got, f.Short)
+	}
+	if want := []string{"Planner", "worker", "Notifier", "Report"}; !cmp.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
