@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"rollcall/shared/desktop"
 )
 
@@ -141,7 +143,7 @@ func (d *decoder) complainedOf(fields ...string) bool {
 func meant(name string) string {
 	best, distance := "", 3
 	for _, known := range slices.Sorted(maps.Keys(fieldTable())) {
-		if n := editDistance(strings.ToLower(name), strings.ToLower(known)); n < distance {
+		if n := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(known)); n < distance {
 			best, distance = known, n
 		}
 	}
@@ -149,25 +151,4 @@ func meant(name string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %s?)", best)
-}
-
-// editDistance is Levenshtein's: how many letters to insert, delete or replace.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
