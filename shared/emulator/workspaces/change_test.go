@@ -245,6 +245,34 @@ func TestMigrateRefuses(t *testing.T) {
 	}
 }
 
+// A modification under way, and a target that finds no address.
+func TestMigrateInTrouble(t *testing.T) {
+	w := newWorld(t)
+	id := w.ready("ada")
+	in := &sdk.MigrateWorkspaceInput{SourceWorkspaceId: aws.String(id), BundleId: aws.String(value)}
+	w.must(w.modify(id, types.WorkspaceProperties{Protocols: []types.Protocol{types.ProtocolPcoip}}))
+	_, err := w.ws.MigrateWorkspace(w.ctx, in)
+	w.wantError(err, inProgress, "")
+	w.clock.Advance(2 * time.Hour)
+	w.must(w.lane.SetFree(subnetA, 0))
+	w.must(w.lane.SetFree(subnetB, 0))
+	out, err := w.ws.MigrateWorkspace(w.ctx, in)
+	w.must(err)
+	w.clock.Advance(2 * time.Hour)
+	w.wantNoAddress(aws.ToString(out.TargetWorkspaceId))
+	w.wantState(id, desktop.Errored)
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	w := newWorld(t)
+	restore := func(id string) error {
+		_, err := w.ws.RestoreWorkspace(w.ctx, &sdk.RestoreWorkspaceInput{WorkspaceId: aws.String(id)})
+		return err
+	}
+	w.wantError(restore("ws-nothing00"), notFound, "")
+	w.wantError(restore(w.put(WorkSpace{Directory: corp, User: "ada"})), notSupported, "snapshot")
+}
+
 func TestSnapshots(t *testing.T) {
 	w := newWorld(t)
 	id := w.put(WorkSpace{Directory: corp, User: "ada"})

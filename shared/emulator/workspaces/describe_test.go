@@ -145,6 +145,22 @@ func TestPagingWhileThingsGo(t *testing.T) {
 	w.wantError(err, invalidValues, "NextToken")
 }
 
+// Those that are gone are swept out of the list now and then; nobody else drops out.
+func TestPagingAfterManyHaveGone(t *testing.T) {
+	w := newWorld(t)
+	ids := w.crowd(200)
+	for _, id := range ids[10:190] {
+		w.must(w.lane.Terminate(id))
+	}
+	w.clock.Advance(time.Hour)
+	var got []string
+	for _, d := range w.describe(sdk.DescribeWorkspacesInput{}) {
+		got = append(got, aws.ToString(d.WorkspaceId))
+	}
+	want(t, "those that are left", slices.Equal(got, slices.Concat(ids[:10], ids[190:])), true)
+	want(t, "gone", len(w.lane.Gone()), 180)
+}
+
 func TestDirectories(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.lane.AddDirectory(Directory{ID: "d-9067ffffff", Name: "pool.example.com", Type: "SIMPLE_AD", Workspaces: "POOLS", Subnets: []string{subnetA}}))

@@ -70,7 +70,7 @@ type desk struct {
 
 // Put adds a WorkSpace as made by hand: no check but of the directory, no quota, no throttle. Zero fields are
 // filled in (id, bundle's sizes, AVAILABLE, ALWAYS_ON); the user need not be in the directory. It can be seen at
-// once, and in state PENDING it goes on to AVAILABLE. It returns the id; the error says what is wrong.
+// once; in state PENDING it goes on to AVAILABLE, in TERMINATING it goes. It returns the id; the error says what is wrong.
 func (l *Lane) Put(w WorkSpace) (id string, err error) {
 	l.with(func(now time.Time) {
 		if l.directory(w.Directory) == nil {
@@ -84,6 +84,10 @@ func (l *Lane) Put(w WorkSpace) (id string, err error) {
 		w = w.clone()
 		w.MadeBy, w.Made = cmp.Or(w.MadeBy, ByHand), now
 		w.State = cmp.Or(w.State, desktop.Available)
+		if !slices.Contains(states(), w.State) {
+			err = fmt.Errorf("putting a WorkSpace of %q: there is no state %q", w.User, w.State)
+			return
+		}
 		if _, u := l.user(w.Directory, w.User); u != nil && w.SID == "" {
 			w.SID = u.sid
 		}
@@ -94,6 +98,10 @@ func (l *Lane) Put(w WorkSpace) (id string, err error) {
 		} else if l.takeAddress(d) {
 			d.Computer, d.Ready = l.computerName(d), now
 			l.idle(d, now)
+		}
+		if d.State.Leaving() {
+			d.State = desktop.Available // it was, until now
+			l.terminate(d, now)
 		}
 		id = d.ID
 	})

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode/utf8"
 )
@@ -153,7 +154,7 @@ func lengthOf(n int, s modelShape, bad func(string, ...any) []string) []string {
 type modelChecker struct {
 	t       *testing.T
 	model   *apiModel
-	checked int
+	checked atomic.Int64
 }
 
 func (c *modelChecker) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -171,7 +172,7 @@ func (c *modelChecker) RoundTrip(r *http.Request) (*http.Response, error) {
 	for _, wrong := range c.model.wrongAnswer(strings.TrimPrefix(target, targetPrefix), res.StatusCode, body) {
 		c.t.Errorf("answer of %s is not as the API model has it: %s", target, wrong)
 	}
-	c.checked++
+	c.checked.Add(1)
 	return res, nil
 }
 
@@ -276,7 +277,7 @@ func TestAnswersAreHeldAgainstTheModel(t *testing.T) {
 	needModel(t)
 	w := newWorld(t)
 	w.ready("ada")
-	if n := w.config.HTTPClient.(*http.Client).Transport.(*modelChecker).checked; n == 0 {
+	if n := w.config.HTTPClient.(*http.Client).Transport.(*modelChecker).checked.Load(); n == 0 {
 		t.Error("no answer was held against the model")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/workspaces"
 	"github.com/aws/aws-sdk-go-v2/service/workspaces/types"
 
+	"rollcall/shared/desktop"
 	"rollcall/shared/emulator/service"
 )
 
@@ -245,7 +246,9 @@ func TestWorldsThatCannotBe(t *testing.T) {
 	_, noDirectory := w.lane.Put(WorkSpace{Directory: "d-9067000000", User: "ada"})
 	_, takenID := w.lane.Put(WorkSpace{ID: id, Directory: corp, User: "grace"})
 	_, badID := w.lane.Put(WorkSpace{ID: "i-1", Directory: corp, User: "grace"})
+	_, badState := w.lane.Put(WorkSpace{Directory: corp, User: "grace", State: "DREAMING"})
 	for name, err := range map[string]error{
+		"a WorkSpace's state":           badState,
 		"a directory's id":              w.lane.AddDirectory(Directory{ID: "corp", Subnets: []string{subnetA}}),
 		"a directory's type":            w.lane.AddDirectory(Directory{ID: "d-9067cccccc", Type: "MICROSOFT_AD", Subnets: []string{subnetA}}),
 		"a directory without a subnet":  w.lane.AddDirectory(Directory{ID: "d-9067cccccc"}),
@@ -302,6 +305,30 @@ func TestByHand(t *testing.T) {
 	_, ok = w.lane.Get(id)
 	want(t, "found after its end", ok, false)
 	want(t, "when it went", w.lane.Gone()[0].Gone.After(start()), true)
+}
+
+// What is put in a state goes on from there.
+func TestPutInAState(t *testing.T) {
+	for state, after := range map[desktop.State]desktop.State{
+		desktop.Pending: desktop.Available, desktop.Terminating: "absent", desktop.Terminated: "absent",
+		desktop.Stopped: desktop.Stopped, desktop.Suspended: desktop.Suspended, desktop.Errored: desktop.Errored,
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			w := newWorld(t)
+			id := w.put(WorkSpace{Directory: corp, User: "ada", State: state, RunningMode: desktop.AlwaysOn})
+			w.clock.Advance(time.Hour)
+			w.wantState(id, after)
+		})
+	}
+}
+
+// Names of computers have the form of their operating system's.
+func TestComputerNames(t *testing.T) {
+	w := newWorld(t)
+	for os, prefix := range map[string]string{"AMAZON_LINUX_2": "A-", "UBUNTU_22_04": "U-", "RHEL_8": "R-", "ROCKY_8": "R-", "WINDOWS_11": "WSAMZN-"} {
+		got, _ := w.lane.Get(w.put(WorkSpace{Directory: corp, User: os, OS: os}))
+		want(t, os+" begins with "+prefix, strings.HasPrefix(got.Computer, prefix), true)
+	}
 }
 
 // Two callers at once: one WorkSpace for the person. Run with -race.
