@@ -14,6 +14,7 @@
 package entra
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	absauth "github.com/microsoft/kiota-abstractions-go/authentication"
 	khttp "github.com/microsoft/kiota-http-go"
 	graphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
@@ -84,6 +86,7 @@ type Options struct {
 	Cloud      Cloud
 	// Authority and GraphURL replace the cloud's hosts: "https://login.example.com" and "https://graph.example.com/v1.0".
 	// Authority must be https; GraphURL may be http on the local machine. The token's scope stays that of the cloud.
+	// Links in the answers must be of GraphURL's host too: they are not followed elsewhere.
 	Authority string
 	GraphURL  string
 	// Transport carries the requests to both; nil is a transport of our own, with proxies from the environment and
@@ -105,6 +108,7 @@ type Directory struct {
 	adapter *graphcore.GraphRequestAdapterBase
 	signer  *signer
 	base    *url.URL
+	scope   string
 	clock   clock.Clock
 	log     *slog.Logger
 	budget  Budget
@@ -132,14 +136,14 @@ func New(o Options) (*Directory, error) {
 		return nil, fault.Wrap(fault.Misconfigured, err, "setting up the reading of Entra")
 	}
 
-	d := &Directory{base: base, clock: o.Clock, log: o.Log, budget: o.Budget, feeds: o.Feeds}
+	d := &Directory{base: base, scope: where.graph + "/.default", clock: o.Clock, log: o.Log, budget: o.Budget, feeds: o.Feeds}
 	d.fillDefaults()
 	transport := o.Transport
 	if transport == nil {
 		transport = ownTransport()
 	}
 	d.signer = &signer{authority: authority.String(), transport: transport, credential: o.Credential, clock: d.clock}
-	if err := d.connect(transport, where.graph+"/.default"); err != nil {
+	if err := d.connect(transport); err != nil {
 		return nil, fault.Wrap(fault.Misconfigured, err, "setting up the Graph adapter")
 	}
 	return d, nil
@@ -164,9 +168,9 @@ func (d *Directory) fillDefaults() {
 // (kiota's default pipeline has a random order, and a POST that is retried outside the compression handler says
 // gzip over a plain body: kiota-http-go#183), kiota's retries (no cap on Retry-After, no clock; ours are in send),
 // and redirects (Graph's JSON routes have none, and a token must not follow one).
-func (d *Directory) connect(transport http.RoundTripper, scope string) error {
+func (d *Directory) connect(transport http.RoundTripper) error {
 	auth, err := graphauth.NewAzureIdentityAuthenticationProviderWithScopesAndValidHosts(
-		d.signer, []string{scope}, []string{d.base.Hostname()})
+		d.signer, []string{d.scope}, []string{d.base.Hostname()})
 	if err != nil {
 		return err
 	}
@@ -200,6 +204,14 @@ func (d *Directory) SignInWith(c Credential) error {
 	}
 	d.signer.change(c)
 	return nil
+}
+
+// SignIn makes sure that there is a token, so that a credential that Entra refuses is told once and at the beginning.
+// It costs a request only where no token is cached. Errors: Misconfigured (the credential is wrong), Denied (a policy
+// refuses it), Throttled, Unavailable.
+func (d *Directory) SignIn(ctx context.Context) error {
+	_, err := d.signer.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{d.scope}})
+	return err
 }
 
 func ownTransport() http.RoundTripper {

@@ -166,6 +166,9 @@ func (f *feed) page(ctx context.Context, link string) (page feedPage, err error)
 	case (page.Next == "") == (page.Delta == ""):
 		return feedPage{}, missing(f.doing, "single link to go on with")
 	}
+	if err := f.d.sameHost(f.doing, page.Next+page.Delta); err != nil { // one of them is empty
+		return feedPage{}, err
+	}
 	return page, nil
 }
 

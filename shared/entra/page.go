@@ -25,6 +25,9 @@ func pages[T any](ctx context.Context, d *Directory, doing string, first ask, ea
 			return looping(doing)
 		}
 		seen[l.Next] = true
+		if err := d.sameHost(doing, l.Next); err != nil {
+			return err
+		}
 		l, err = follow[list[T]](ctx, d, doing, l.Next, false)
 	}
 	return err
@@ -51,6 +54,17 @@ func (d *Directory) stored(doing, link string) error {
 	}
 	e := fault.New(fault.Expired, doing+": the stored link is not one of this Graph host")
 	e.Advice = restart
+	return e
+}
+
+// sameHost refuses a link that an answer gives to another host, before anybody keeps it.
+func (d *Directory) sameHost(doing, link string) error {
+	at, err := url.Parse(link)
+	if err == nil && d.ours(at) {
+		return nil
+	}
+	e := fault.New(fault.Unknown, doing+": the answer's next link goes to another host: refused")
+	e.Advice = cloudAdvice
 	return e
 }
 

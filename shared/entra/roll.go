@@ -39,9 +39,10 @@ type Position struct {
 	// Ahead are the paths of the groups to read after it, and Walked the ids of all groups met, the root first.
 	Ahead  []string `json:"ahead,omitempty"`
 	Walked []string `json:"walked,omitempty"`
-	// Pages and Others are as in member.Roll. People counts those on the pages; one who is met twice counts twice.
+	// Pages, Others and Direct are as in member.Roll. People counts those on the pages; one who is met twice counts twice.
 	Pages  int  `json:"pages,omitempty"`
 	Others int  `json:"others,omitempty"`
+	Direct int  `json:"direct,omitempty"`
 	People int  `json:"people,omitempty"`
 	Done   bool `json:"done,omitempty"`
 }
@@ -90,6 +91,9 @@ func (d *Directory) NextPage(ctx context.Context, p Position) (Page, error) {
 		return Page{}, d.stale(err)
 	}
 	if l.Next != "" {
+		if err := d.sameHost(doing, l.Next); err != nil {
+			return Page{}, err
+		}
 		if err := page.Next.turn(l.Next, doing); err != nil {
 			return Page{}, err
 		}
@@ -122,6 +126,9 @@ func (page *Page) take(l list[wirePerson], doing string) error {
 	next := &page.Next
 	next.Pages++
 	next.Some = next.Some || len(*l.Value) > 0
+	if next.At == "" {
+		next.Direct += len(*l.Value)
+	}
 	page.People = make([]member.Person, 0, len(*l.Value))
 	for n := range *l.Value {
 		w := &(*l.Value)[n]
@@ -225,12 +232,13 @@ func (d *Directory) Roll(ctx context.Context, group string, nested bool) (member
 		}
 		p = page.Next
 	}
-	roll.Groups, roll.Others, roll.Pages, roll.Read = p.Walked, p.Others, p.Pages, p.Started
+	roll.Groups, roll.Others, roll.Direct, roll.Pages, roll.Read = p.Walked, p.Others, p.Direct, p.Pages, p.Started
 	return roll, nil
 }
 
-// Count is how many direct members of every kind Graph's index knows of: people, groups, devices, contacts. The index
-// lags, so it only cross-checks a roll, with tolerance. One request. NotFound: the group is gone.
+// Count is how many direct members of every kind Graph's index knows of: people, groups, devices, contacts. It is to be
+// compared with Roll.Direct, with tolerance: the index lags, and it may know service principals, which v1.0 does not
+// list among the members. One request. NotFound: the group is gone.
 // https://learn.microsoft.com/graph/api/group-list-members
 func (d *Directory) Count(ctx context.Context, group string) (int, error) {
 	doing := "counting the members of group " + group

@@ -87,7 +87,7 @@ func TestRoll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tr := newTree(t, c.members)
 			want := member.Roll{Group: member.Group{ID: group(1)}, Nested: c.nested, People: map[string]member.Person{}, Via: map[string]string{},
-				Groups: c.groups, Others: c.others, Pages: c.pages, Read: noon}
+				Groups: c.groups, Others: c.others, Direct: len(c.members[group(1)]), Pages: c.pages, Read: noon}
 			for n, via := range c.via {
 				want.People[person(n)], want.Via[person(n)] = wantPerson(n), via
 			}
@@ -276,9 +276,9 @@ func TestPoisonedLink(t *testing.T) {
 			}
 			d := s.directory()
 			_, err := d.Roll(ctx, group(1), true)
-			if fault.Of(err) != fault.Unknown && fault.Of(err) != fault.Expired {
-				t.Errorf("roll: %v", err)
-			}
+			wantKind(t, err, fault.Unknown)
+			_, err = d.Group(ctx, "A name")
+			wantKind(t, err, fault.Unknown)
 			_, err = d.GroupChanges(ctx, member.Cursor{Groups: []string{group(1)}})
 			wantKind(t, err, fault.Unknown)
 			before := len(s.asked)

@@ -110,7 +110,7 @@ func (d *Directory) rest(ctx context.Context, failed *fault.Error, attempt int) 
 // attempt sends the request once.
 func (d *Directory) attempt(ctx context.Context, doing string, request ask, read reader) *fault.Error {
 	if ctx.Err() != nil || d.budget(ctx) <= 0 {
-		return fault.Wrap(fault.Unavailable, errors.Join(ctx.Err(), errors.New("out of time")), doing)
+		return brokenAnswer(doing, "", errors.Join(errors.New("out of time"), ctx.Err()))
 	}
 	info, err := d.prepare(request)
 	if err != nil {

@@ -45,6 +45,8 @@ type Roll struct {
 	Groups []string
 	// Others counts members that are neither people nor groups (devices, contacts).
 	Others int
+	// Direct counts the entries of the group itself, of every kind, groups too: what its $count is compared with.
+	Direct int
 	// Pages counts the requests that the roll took.
 	Pages int
 	Read  time.Time
