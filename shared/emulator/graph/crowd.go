@@ -45,11 +45,12 @@ func (c *Crowd) number(upn string) (int, bool) {
 }
 
 func (c *Crowd) user(i int) User {
-	name := c.prefix + strconv.Itoa(i)
-	u := User{ID: c.ID(i), UserPrincipalName: c.UPN(i), DisplayName: name, MailNickname: name, UserType: "Member",
-		OnPremises: OnPremises{Synced: true, SAMAccountName: name, DomainName: c.domain, UPN: c.UPN(i)}}
+	upn := c.UPN(i)
+	name := upn[:len(upn)-len(c.domain)-1]
+	u := User{ID: c.ID(i), UserPrincipalName: upn, DisplayName: name, MailNickname: name, UserType: "Member",
+		OnPremises: OnPremises{Synced: true, SAMAccountName: name, DomainName: c.domain, UPN: upn}}
 	if c.each != nil {
-		id, upn := u.ID, u.UserPrincipalName
+		id := u.ID
 		c.each(i, &u)
 		u.ID, u.UserPrincipalName = id, upn
 	}

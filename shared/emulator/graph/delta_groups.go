@@ -52,59 +52,83 @@ func (c *call) firstGroups(v view, r *round) []entry {
 
 // groupsIn reads the log from one number to another: the work is that of the changes, not of the groups.
 func (c *call) groupsIn(v view, r *round, p part) []entry {
-	at := map[string]int{}
-	seen := map[[2]string]bool{}
-	var found []entry
-	get := func(id string) *entry {
-		i, ok := at[id]
-		if !ok {
-			i = len(found)
-			at[id] = i
-			found = append(found, entry{id: id, part: p})
-		}
-		return &found[i]
-	}
-	members := r.shows("members", groupDeltaDefaults())
+	g := gathering{round: r, part: p, at: map[string]int{}, seen: map[[2]string]bool{},
+		members: r.shows("members", groupDeltaDefaults())}
 	for i := p.Since; i < p.Upto; i++ {
 		ch := &v.log[i]
-		if ch.topic == aboutUser || ch.topic == aboutObject || ch.topic == aboutCrowd ||
-			len(r.Filter) > 0 && !slices.Contains(r.Filter, ch.id) {
+		if len(r.Filter) > 0 && !slices.Contains(r.Filter, ch.id) {
 			continue
 		}
 		switch ch.topic {
 		case aboutGroup:
-			if ch.props == nil {
-				e := get(ch.id)
-				e.whole = true
-				if members { // new or restored: everyone who is in it
-					e.members = &v.groups[ch.id].members
-				}
-			} else if shown := slices.DeleteFunc(slices.Clone(ch.props), func(name string) bool {
-				return !r.shows(name, groupDeltaDefaults())
-			}); len(shown) > 0 {
-				e := get(ch.id)
-				e.props = append(e.props, shown...)
-			}
+			g.changed(ch, &v.groups[ch.id].members)
 		case aboutMember, aboutRange:
-			if !members || ch.purge && c.b.PurgeUnseen || ch.topic == aboutMember && seen[[2]string{ch.id, ch.member}] {
-				continue
+			if g.members && !(ch.purge && c.b.PurgeUnseen) {
+				g.moved(ch)
 			}
-			e := get(ch.id)
-			if e.whole {
-				continue
-			}
-			if e.members == nil {
-				e.members = &sequence{}
-			}
-			if ch.topic == aboutRange {
-				e.members.add(ch.span)
-				continue
-			}
-			seen[[2]string{ch.id, ch.member}] = true
-			e.members.add(span{id: ch.member})
 		}
 	}
-	return found
+	return g.found
+}
+
+// gathering puts the changes of each group together, in the order in which the groups first changed.
+type gathering struct {
+	round   *round
+	part    part
+	members bool // are selected
+	found   []entry
+	at      map[string]int
+	seen    map[[2]string]bool
+}
+
+func (g *gathering) entry(id string) *entry {
+	i, ok := g.at[id]
+	if !ok {
+		i = len(g.found)
+		g.at[id] = i
+		g.found = append(g.found, entry{id: id, part: g.part})
+	}
+	return &g.found[i]
+}
+
+// changed notes a change of the group itself. A new or restored group shows everyone who is in it.
+func (g *gathering) changed(ch *change, everyone *sequence) {
+	if ch.props == nil {
+		e := g.entry(ch.id)
+		e.whole = true
+		if g.members {
+			e.members = everyone
+		}
+		return
+	}
+	shown := slices.DeleteFunc(slices.Clone(ch.props), func(name string) bool {
+		return !g.round.shows(name, groupDeltaDefaults())
+	})
+	if len(shown) > 0 {
+		e := g.entry(ch.id)
+		e.props = append(e.props, shown...)
+	}
+}
+
+// moved notes who joined or left, each once: how it stands in the end is read when the page is written.
+func (g *gathering) moved(ch *change) {
+	pair := [2]string{ch.id, ch.member}
+	if ch.topic == aboutMember && g.seen[pair] {
+		return
+	}
+	e := g.entry(ch.id)
+	switch {
+	case e.whole: // shows everyone
+		return
+	case e.members == nil:
+		e.members = &sequence{}
+	}
+	if ch.topic == aboutRange {
+		e.members.add(ch.span)
+		return
+	}
+	g.seen[pair] = true
+	e.members.add(span{id: ch.member})
 }
 
 // groupsPage writes the next page: up to DeltaGroups group objects, each with up to DeltaMembers members. A group

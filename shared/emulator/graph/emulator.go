@@ -178,7 +178,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := e.newCall(r)
 	var a reply
 	if body, why := readBody(r); why != nil {
-		a = c.refuse(*why)
+		a = c.finish(c.refuse(*why))
 	} else {
 		c.body = body
 		e.mu.Lock()

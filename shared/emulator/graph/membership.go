@@ -112,8 +112,14 @@ func (t *Tenant) lifeOf(id string, seq int64) life {
 		}
 		return purged
 	}
-	if u, ok := t.user(id, seq); ok {
-		return u.life
+	if h, ok := t.users[id]; ok {
+		if u, ok := h.at(seq); ok {
+			return u.life
+		}
+		return purged
+	}
+	if c, _, ok := t.inCrowd(id); ok && c.made <= seq {
+		return live
 	}
 	return purged
 }

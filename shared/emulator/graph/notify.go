@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,7 +11,7 @@ import (
 
 // Notify delivers what has changed since the last time to all live subscriptions and returns how many POSTs were
 // accepted. Graph delivers by itself, after an unknown time; here the scenario says when. What a subscriber did
-// not accept comes again with the next Notify (Graph retries for 4 hours). Payloads name objects only; the real
+// not accept is an error and comes again with the next Notify (Graph retries for 4 hours). Payloads name objects only; the real
 // payload of /groups/{id}/members is not verified.
 // https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
 func (e *Emulator) Notify(ctx context.Context) (accepted int, err error) {
@@ -28,6 +29,9 @@ func (e *Emulator) Notify(ctx context.Context) (accepted int, err error) {
 	e.mu.Lock()
 	for _, app := range e.subscribers() {
 		for _, s := range e.ownedBy(app) {
+			if s.seen >= upto {
+				continue // made after the log was read
+			}
 			items := s.notifications(log[s.seen:upto], e.Tenant.ID)
 			if len(items) == 0 {
 				s.seen = upto
@@ -41,8 +45,11 @@ func (e *Emulator) Notify(ctx context.Context) (accepted int, err error) {
 		ctx, cancel := context.WithTimeout(ctx, deliveryTime)
 		status, _, _, failed := e.post(ctx, d.url, "application/json; charset=utf-8", d.body)
 		cancel()
-		if failed != nil || status < http.StatusOK || status >= http.StatusMultipleChoices {
-			err = fmt.Errorf("notifying subscription %s: status %d: %w", d.to.ID, status, cmpError(failed))
+		if failed == nil && (status < http.StatusOK || status >= http.StatusMultipleChoices) {
+			failed = fmt.Errorf("status %d", status)
+		}
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("notifying subscription %s: %w", d.to.ID, failed))
 			continue
 		}
 		accepted++
@@ -51,13 +58,6 @@ func (e *Emulator) Notify(ctx context.Context) (accepted int, err error) {
 		e.mu.Unlock()
 	}
 	return accepted, err
-}
-
-func cmpError(err error) error {
-	if err == nil {
-		return ErrInvalid
-	}
-	return err
 }
 
 // subscribers are the apps that have subscriptions, sorted. The emulator's lock is held.

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,6 +18,11 @@ func (o *object) set(key string, value any) *object {
 	o.keys = append(o.keys, key)
 	o.values = append(o.values, value)
 	return o
+}
+
+// grow makes room for n more keys.
+func (o *object) grow(n int) {
+	o.keys, o.values = slices.Grow(o.keys, n), slices.Grow(o.values, n)
 }
 
 func (o *object) get(key string) (any, bool) {

@@ -41,6 +41,7 @@ func (c *call) fill(o *object, id string, defaults, all []string, read func(stri
 	case slices.Contains(names, "*"):
 		names = all
 	}
+	o.grow(len(names) + 1)
 	if c.q.selected != nil && !slices.Contains(names, "id") && !visible || !visible && c.q.selected == nil {
 		o.set("id", id)
 	}

@@ -17,6 +17,7 @@ type route struct {
 	// From the template:
 	deep, count bool
 	cast        string
+	parts       []string
 }
 
 func (r route) name() string { return r.method + " " + r.template }
@@ -64,17 +65,27 @@ func routes() []route {
 			rs[i].cast, _, _ = strings.Cut(rest, "/")
 		}
 	}
+	rs = append(rs, plainRoutes()...)
+	for i := range rs {
+		rs[i].parts = strings.Split(rs[i].template[1:], "/")
+	}
+	return rs
+}
+
+// plainRoutes are the operations that do not read the directory under its lock.
+func plainRoutes() []route {
+	get, post := http.MethodGet, http.MethodPost
 	anyone := func(grant) bool { return true }
-	return append(rs,
-		route{method: post, template: "/$batch", free: true, allow: anyone, handle: (*call).batch},
-		route{method: post, template: "/subscriptions", units: 1, allow: anyone, handle: (*call).subscribe},
-		route{method: get, template: "/subscriptions", units: 1, allow: anyone, handle: (*call).listSubscriptions},
-		route{method: get, template: "/subscriptions/{id}", units: 1, allow: anyone, handle: (*call).getSubscription},
-		route{method: http.MethodPatch, template: "/subscriptions/{id}", units: 1, allow: anyone,
+	return []route{
+		{method: post, template: "/$batch", free: true, allow: anyone, handle: (*call).batch},
+		{method: post, template: "/subscriptions", units: 1, allow: anyone, handle: (*call).subscribe},
+		{method: get, template: "/subscriptions", units: 1, allow: anyone, handle: (*call).listSubscriptions},
+		{method: get, template: "/subscriptions/{id}", units: 1, allow: anyone, handle: (*call).getSubscription},
+		{method: http.MethodPatch, template: "/subscriptions/{id}", units: 1, allow: anyone,
 			handle: (*call).renewSubscription},
-		route{method: http.MethodDelete, template: "/subscriptions/{id}", units: 1, allow: anyone,
+		{method: http.MethodDelete, template: "/subscriptions/{id}", units: 1, allow: anyone,
 			handle: (*call).unsubscribe},
-	)
+	}
 }
 
 // Operations names all operations of Graph that the emulator has, as Operation does.
@@ -93,15 +104,14 @@ func (e *Emulator) locate(method, path string) (route, string, bool) {
 		if r.method != method {
 			continue
 		}
-		if id, ok := match(r.template, want); ok {
+		if id, ok := match(r.parts, want); ok {
 			return r, id, true
 		}
 	}
 	return route{}, "", false
 }
 
-func match(template string, want []string) (id string, ok bool) {
-	have := strings.Split(template[1:], "/")
+func match(have, want []string) (id string, ok bool) {
 	if len(have) != len(want) {
 		return "", false
 	}

@@ -157,7 +157,7 @@ func (t *Tenant) filled(u User) User {
 	return u
 }
 
-// findUPN is the id of the user, deleted or not but not purged, who has the name now. The lock is held.
+// findUPN is the id of the user who has the name now; a deleted user does not keep it. The lock is held.
 func (t *Tenant) findUPN(upn string) (string, bool) {
 	present := int64(len(t.log))
 	id, ok := t.lookUPN(upn)
@@ -165,7 +165,7 @@ func (t *Tenant) findUPN(upn string) (string, bool) {
 		return "", false
 	}
 	u, ok := t.user(id, present)
-	return id, ok && u.life != purged && strings.EqualFold(u.UserPrincipalName, upn)
+	return id, ok && u.life == live && strings.EqualFold(u.UserPrincipalName, upn)
 }
 
 // lookUPN is who may have the name; whether he has it as of some number, his state says. The lock is held.
@@ -206,6 +206,9 @@ func (t *Tenant) changeUser(doing, id string, edit func(*userState) error) error
 		return fmt.Errorf("%s user %s: %w", doing, id, err)
 	}
 	is.ID = id
+	if other, taken := t.findUPN(is.UserPrincipalName); taken && other != id && is.life == live {
+		return fmt.Errorf("%s user %s: user %s is called %s: %w", doing, id, other, is.UserPrincipalName, ErrExists)
+	}
 	var props []string
 	if is.life == was.life {
 		if props = changedProperties(&was, &is, userNames(), userProperty); len(props) == 0 {
@@ -220,7 +223,9 @@ func (t *Tenant) changeUser(doing, id string, edit func(*userState) error) error
 	}
 	seq := t.record(change{topic: aboutUser, id: id, props: props})
 	*h = append(*h, step[userState]{seq, is})
-	t.upns[strings.ToLower(is.UserPrincipalName)] = id
+	if is.life == live {
+		t.upns[strings.ToLower(is.UserPrincipalName)] = id
+	}
 	return nil
 }
 
@@ -237,7 +242,8 @@ func changedProperties[T any](was, is *T, names []string, read func(*T, string) 
 }
 
 // UpdateUser changes properties of a user. Writing what is there already is no change. The map More is shared
-// with the state before: replace it, do not write into it. ErrNotFound where the user is not there.
+// with the state before: replace it, do not write into it. ErrNotFound where the user is not there, ErrExists where
+// another one has the new name.
 func (t *Tenant) UpdateUser(id string, edit func(*User)) error {
 	return t.changeUser("updating", id, func(s *userState) error {
 		if s.life != live {
@@ -270,7 +276,7 @@ func (t *Tenant) DeleteUser(id string) error {
 	})
 }
 
-// RestoreUser undoes DeleteUser.
+// RestoreUser undoes DeleteUser. ErrExists where the name has been taken since.
 func (t *Tenant) RestoreUser(id string) error {
 	return t.changeUser("restoring", id, func(s *userState) error {
 		if s.life != softDeleted {
