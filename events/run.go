@@ -19,13 +19,12 @@ const (
 	DryRun  Action = "dryRun"  // the same plan, not applied
 	Preview Action = "preview" // what the profile as it is written now would do, were it approved
 	Approve Action = "approve" // put that version of the profile in force
-	Explain Action = "explain" // one person: what is known, what is next, and why
 	Stop    Action = "stop"    // create nothing, for everything or one profile
 	Resume  Action = "resume"  // the opposite
 )
 
 // actions are all of them.
-var actions = []Action{Run, DryRun, Preview, Approve, Explain, Stop, Resume}
+var actions = []Action{Run, DryRun, Preview, Approve, Stop, Resume}
 
 // Request starts the planner. It is the schedule's input, and what a person pastes in the console.
 type Request struct {
@@ -65,8 +64,6 @@ func (r Request) check() error {
 		return errors.New("version is missing: approve needs the version that the preview showed, so that nobody approves what they have not seen")
 	case r.Action == Approve && r.By == "":
 		return errors.New("by is missing: approve needs the name of the person who approves; it is recorded")
-	case r.Action == Explain && r.Person == "":
-		return errors.New("person is missing: explain needs the Entra object id of a person")
 	}
 	return nil
 }

@@ -48,7 +48,6 @@ func TestDecodeRequestComplains(t *testing.T) {
 		{"approval of no version", `{"action": "approve", "profile": "sales"}`, "version is missing"},
 		{"approval by nobody", `{"action": "approve", "profile": "sales", "version": "x"}`, "by is missing"},
 		{"preview of nothing", `{"action": "preview"}`, "profile is missing"},
-		{"explanation of nobody", `{"action": "explain"}`, "person is missing"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -249,7 +249,7 @@ func TestRollout(t *testing.T) {
 		{"what is in flight takes a place", crowd(10, profile.Rollout{Limit: 8}, 6), 2, 8, true},
 		{"grows by what comes up", outcomes(crowd(10, profile.Rollout{Limit: 3}, 0), assignment.Provisioned, "", 3), 6, 6, true},
 		{"a failure that is the profile's: one, after a rest", outcomes(crowd(10, profile.Rollout{Limit: 8}, 0), assignment.Failed, string(fault.QuotaReached), 1), 0, 1, true},
-		{"a broken desktop is the profile's", outcomes(crowd(10, profile.Rollout{Limit: 8}, 0), assignment.Failed, DesktopError, 1), 0, 1, true},
+		{"a broken desktop is the profile's", outcomes(crowd(10, profile.Rollout{Limit: 8}, 0), assignment.Failed, assignment.DesktopError, 1), 0, 1, true},
 		{"a person's own failure changes nothing", outcomes(crowd(10, profile.Rollout{Limit: 8}, 0), assignment.Failed, string(fault.Rejected), 4), 8, 8, true},
 		{"waiting for AD changes nothing", outcomes(crowd(10, profile.Rollout{Limit: 8}, 0), assignment.WaitingForDirectory, string(fault.NotInDirectory), 4), 8, 8, true},
 		{"resting lets nobody through", crowd(10, profile.Rollout{Limit: 1, Failures: 1, Rest: rest}, 0), 0, 1, true},

@@ -127,13 +127,10 @@ func learnRollout(p Profile, outcomes []assignment.Assignment, now time.Time) pr
 	return r
 }
 
-// DesktopError is the reason code of a desktop that WorkSpaces accepted and then could not make.
-const DesktopError = "DesktopError"
-
 // ofProfile reports whether a failure says something about the profile rather than about the person.
 func ofProfile(code string) bool {
 	kinds := []fault.Kind{fault.QuotaReached, fault.NoCapacity, fault.Misconfigured, fault.Denied}
-	return code == DesktopError || slices.Contains(kinds, fault.Kind(code))
+	return code == assignment.DesktopError || slices.Contains(kinds, fault.Kind(code))
 }
 
 // outcomes are the items, by profile, with an outcome that the planner had not taken note of.

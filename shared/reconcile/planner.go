@@ -6,7 +6,7 @@
 //	plan    what should be done?        package plan, a pure function
 //	act     write the ledger, then send the jobs
 //
-// A full roll, a check of one person, a dry run and an explanation are this same code with another scope, or with
+// A full roll, a check of one person and a dry run are this same code with another scope, or with
 // the result not applied. The schedule is the waiter: nothing in here waits for a desktop.
 //
 // It has no permission on WorkSpaces and asks for none; it refuses to act on a profile whose version nobody
@@ -147,7 +147,7 @@ func (p *Planner) Handle(ctx context.Context, req events.Request) (any, error) {
 	switch req.Action {
 	case events.Run:
 		return p.leased(ctx, req, p.tick)
-	case events.DryRun, events.Preview, events.Explain:
+	case events.DryRun, events.Preview:
 		return p.dryRun(ctx, req)
 	case events.Approve:
 		return p.leased(ctx, req, p.approve)

@@ -473,4 +473,3 @@ func TestDyingAtAnyCall(t *testing.T) {
 	}
 	t.Logf("killed before and after each of %d calls", calls)
 }
-

@@ -22,11 +22,7 @@ type truth struct {
 // truth asks. Whole groups are read first, then the people who are looked at singly. A read that fails freezes the
 // profiles that it was for; it never makes anybody a leaver.
 func (p *Planner) truth(ctx context.Context, w *world, s *scope, roster Roster) (truth, error) {
-	t := truth{}
-	var err error
-	if t.rolled, err = p.readRolls(ctx, w, s, roster); err != nil {
-		return t, err
-	}
+	t := truth{rolled: p.readRolls(ctx, w, s, roster)}
 	if err := p.addLedgerMembers(ctx, t.rolled, s); err != nil {
 		return t, err
 	}
@@ -45,7 +41,7 @@ func (p *Planner) truth(ctx context.Context, w *world, s *scope, roster Roster) 
 }
 
 // readRolls reads the groups of the profiles that are to be rolled; two profiles of one group share the read.
-func (p *Planner) readRolls(ctx context.Context, w *world, s *scope, roster Rolls) (map[string]member.Roll, error) {
+func (p *Planner) readRolls(ctx context.Context, w *world, s *scope, roster Rolls) map[string]member.Roll {
 	type source struct {
 		group  string
 		nested bool
@@ -61,11 +57,7 @@ func (p *Planner) readRolls(ctx context.Context, w *world, s *scope, roster Roll
 		roll, done := read[from]
 		if !done {
 			var err error
-			roll, err = roster.Roll(ctx, from.group, from.nested)
-			if fatal(err) {
-				return nil, fmt.Errorf("reading group %s of profile %s: %w", from.group, id, err)
-			}
-			if err != nil {
+			if roll, err = roster.Roll(ctx, from.group, from.nested); err != nil {
 				w.freeze(id, rollFailure(err), fmt.Sprintf("Nobody is judged by this profile: %v.", err))
 				continue
 			}
@@ -77,11 +69,8 @@ func (p *Planner) readRolls(ctx context.Context, w *world, s *scope, roster Roll
 		}
 		out[id] = roll
 	}
-	return out, nil
+	return out
 }
-
-// fatal reports whether an error concerns the whole tick: the credential or a permission, not one group.
-func fatal(err error) bool { return fault.Is(err, fault.Denied, fault.Misconfigured) }
 
 func rollFailure(err error) string {
 	if fault.Is(err, fault.NotFound) {
