@@ -79,10 +79,9 @@ func TestContractOfFauxqs(t *testing.T) {
 	}
 	t.Parallel()
 	const version = "1.9.2"
-	root := repository(t)
-	text, err := os.ReadFile(filepath.Join(root, "node_modules", "fauxqs", "package.json"))
-	if err != nil {
-		t.Skipf("SKIPPED: fauxqs is not there, its contract was not checked (npm install --no-save fauxqs@%s): %v", version, err)
+	root, text := installed(t, "fauxqs")
+	if root == "" {
+		t.Skipf("SKIPPED: fauxqs is not there, its contract was not checked (npm install --no-save fauxqs@%s)", version)
 	}
 	var about struct{ Version string }
 	if err := json.Unmarshal(text, &about); err != nil || about.Version != version {
@@ -152,18 +151,21 @@ func run(t *testing.T, command *exec.Cmd) {
 	})
 }
 
-// repository is the folder that holds go.mod.
-func repository(t *testing.T) string {
+// installed is the nearest folder, at or above the working directory, whose node_modules has a package, and what its
+// package.json says; empty where there is none.
+func installed(t *testing.T, name string) (folder string, about []byte) {
 	t.Helper()
 	folder, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for ; folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder
+	for ; ; folder = filepath.Dir(folder) {
+		about, err := os.ReadFile(filepath.Join(folder, "node_modules", name, "package.json"))
+		if err == nil {
+			return folder, about
+		}
+		if folder == filepath.Dir(folder) {
+			return "", nil
 		}
 	}
-	t.Fatal("no go.mod above the working directory")
-	return ""
 }

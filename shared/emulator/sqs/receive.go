@@ -154,8 +154,8 @@ func (s *Service) setAside(q *queue, m *message, now time.Time) bool {
 		return false
 	}
 	policy, err := s.checkRedrive(q.address, q.fifo, text)
-	if err != nil || m.receives < policy.after { // a dead-letter queue that was deleted since takes nothing
-		return false
+	if err != nil || m.receives < policy.after || policy.to == q.address {
+		return false // a dead-letter queue that was deleted since takes nothing, and one that is the queue itself moves nothing
 	}
 	to := s.queues[policy.to]
 	q.take(m)

@@ -113,6 +113,27 @@ func TestATestSeesWhereMessagesAre(t *testing.T) {
 	}
 }
 
+// The service lets a queue be its own dead-letter queue (aws.validated); a receive must come to an end all the same.
+func TestAQueueMayBeItsOwnDeadLetterQueue(t *testing.T) {
+	s, now, c := serve(t)
+	url, err := s.Create("111122223333", "eu-central-1", "own.fifo", map[string]string{"FifoQueue": "true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SetQueueAttributes(t.Context(), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{
+		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:111122223333:own.fifo","maxReceiveCount":1}`,
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	send(t, c, url, "a", "1")
+	for range 3 {
+		if got := receive(t, c, url); !cmp.Equal(got, []string{"1"}) {
+			t.Errorf("received %q", got)
+		}
+		now.Advance(time.Minute)
+	}
+}
+
 func TestAnotherAccountOrRegionHasNoSuchQueue(t *testing.T) {
 	s, _, c := serve(t)
 	if _, err := s.Create("999988887777", "eu-central-1", "theirs", nil); err != nil {
