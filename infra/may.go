@@ -183,7 +183,7 @@ func newRole(stack awscdk.Stack, id, name string, by awsiam.IPrincipal, may []pe
 	}
 	role := awsiam.NewRole(stack, jsii.String(id), props)
 	for _, p := range may {
-		if p.wildcard() && p.because == "" {
+		if p.unexplained() {
 			awscdk.Annotations_Of(role).AddError(jsii.String("permission " + p.sid + " has a wildcard and no reason for it"))
 		}
 	}
@@ -193,8 +193,10 @@ func newRole(stack awscdk.Stack, id, name string, by awsiam.IPrincipal, may []pe
 	return role.WithoutPolicyUpdates(nil)
 }
 
-func (p permission) wildcard() bool {
-	return strings.Contains(strings.Join(p.on, " ")+strings.Join(p.actions, " "), "*")
+// unexplained reports a wildcard without a reason. For one in the actions there is none.
+func (p permission) unexplained() bool {
+	return strings.Contains(strings.Join(p.actions, " "), "*") ||
+		p.because == "" && strings.Contains(strings.Join(p.on, " "), "*")
 }
 
 func (p permission) statement() awsiam.PolicyStatement {
