@@ -29,8 +29,10 @@ import (
 	"rollcall/shared/emulator/gateway"
 	"rollcall/shared/emulator/graph"
 	"rollcall/shared/emulator/runtime"
+	"rollcall/shared/emulator/secrets"
 	"rollcall/shared/emulator/service"
 	"rollcall/shared/emulator/sqs"
+	"rollcall/shared/emulator/sts"
 	"rollcall/shared/emulator/template"
 	"rollcall/shared/emulator/workspaces"
 )
@@ -51,6 +53,8 @@ type Options struct {
 	Lanes *workspaces.Knobs
 	// Graph changes the tenant's defaults.
 	Graph []graph.Option
+	// NoCredential leaves the secret of the Graph credential without a value, as it is before a person fills it in.
+	NoCredential bool
 	// Modules is the folder node_modules with dynalite; empty: the nearest at or above the working directory.
 	Modules string
 }
@@ -60,10 +64,13 @@ type Cloud struct {
 	// Stack is what the template says.
 	Stack *template.Stack
 	// Graph is Microsoft Graph and Entra, with an empty tenant but for App. WorkSpaces is WorkSpaces in every account
-	// and Region, with EC2's subnets and Service Quotas. Queues is SQS, Database the process of DynamoDB.
+	// and Region, with EC2's subnets and Service Quotas. Queues is SQS, Roles is STS with the functions' roles,
+	// Secrets is Secrets Manager, Database the process of DynamoDB.
 	Graph      *graph.Emulator
 	WorkSpaces *workspaces.Emulator
 	Queues     *sqs.Service
+	Roles      *sts.Service
+	Secrets    *secrets.Service
 	Database   *dynalite.Database
 	// App is rollcall's app registration in the tenant, with the permissions that it needs and no others.
 	App graph.App
@@ -82,8 +89,8 @@ type Cloud struct {
 	closing error
 }
 
-// Start starts everything and returns when it can be used, in about half a second: endpoints, tables (ACTIVE),
-// queues. It ends with Close, or when ctx ends. Errors: the template's complaints, dynalite that is not installed,
+// Start starts everything and returns when it can be used, in about 0.1 s: endpoints, tables (ACTIVE), queues,
+// secrets, and an app registration in Entra whose credential is in the secret that the functions are told. It ends with Close, or when ctx ends. Errors: the template's complaints, dynalite that is not installed,
 // and what a service refuses of the template; nothing is left running then.
 func Start(ctx context.Context, options Options) (*Cloud, error) {
 	options.Account = cmp.Or(options.Account, "111122223333")
@@ -117,8 +124,7 @@ func (c *Cloud) start(ctx context.Context) (err error) {
 		return err
 	}
 	c.serve()
-	c.enrol()
-	if err := c.register(); err != nil {
+	if err := errors.Join(c.enrol(), c.register()); err != nil {
 		return err
 	}
 	return c.furnish(ctx)
@@ -133,7 +139,12 @@ func (c *Cloud) serve() {
 		graph.WithSeed(fmt.Sprint("rollcall ", c.options.Seed)), graph.WithAudiences(c.gateway.TLSURL()),
 		graph.WithHTTPClient(c.gateway.Client()),
 	}, c.options.Graph...)...)
-	c.gateway.Serve(c.Database, c.Queues)
+	c.Roles = sts.New(sts.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region,
+		Register: func(key, account, name string) {
+			c.gateway.RegisterKey(key, service.Caller{Name: name, Account: account})
+		}})
+	c.Secrets = secrets.New(secrets.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region})
+	c.gateway.Serve(c.Database, c.Queues, c.Roles, c.Secrets)
 	c.gateway.Serve(c.WorkSpaces.Services()...)
 	c.gateway.Mount("/v1.0/", c.Graph)
 	c.gateway.Mount("/beta/", c.Graph)

@@ -19,20 +19,26 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	secretstypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	awsworkspaces "github.com/aws/aws-sdk-go-v2/service/workspaces"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"rollcall/infra/snapshot"
 	"rollcall/shared/clock"
 	"rollcall/shared/config"
 	"rollcall/shared/emulator"
 	"rollcall/shared/emulator/gateway"
 	"rollcall/shared/emulator/graph"
 	"rollcall/shared/emulator/service"
+	"rollcall/shared/emulator/sts"
 )
 
 //go:embed template/testdata/stack.json
@@ -197,20 +203,22 @@ func get(t *testing.T, c *emulator.Cloud, r *http.Request, into any) int {
 	return response.StatusCode
 }
 
-func TestTheCredentialOpensGraph(t *testing.T) {
-	c, _ := start(t)
+// signIn asks Entra for a token, as azidentity does, and reads one user with it.
+func signIn(t *testing.T, c *emulator.Cloud, credential string, proof url.Values) {
+	t.Helper()
 	ada, err := c.Graph.Tenant.AddUser(graph.User{UserPrincipalName: "ada@contoso.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var credential struct{ TenantID, ClientID, ClientSecret string }
-	if err := json.Unmarshal([]byte(c.Credential()), &credential); err != nil {
+	var stored struct{ TenantID, ClientID string }
+	if err := json.Unmarshal([]byte(credential), &stored); err != nil {
 		t.Fatal(err)
 	}
 	planner := function(t, c, "planner")
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {credential.ClientID}, "client_secret": {credential.ClientSecret},
-		"scope": {"https://graph.microsoft.com/.default"}}
-	r, _ := http.NewRequest(http.MethodPost, planner.Getenv(config.Authority)+"/"+credential.TenantID+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	proof.Set("grant_type", "client_credentials")
+	proof.Set("client_id", stored.ClientID)
+	proof.Set("scope", "https://graph.microsoft.com/.default")
+	r, _ := http.NewRequest(http.MethodPost, planner.Getenv(config.Authority)+"/"+stored.TenantID+"/oauth2/v2.0/token", strings.NewReader(proof.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	var token struct {
 		Bearer string `json:"access_token"`
@@ -224,12 +232,154 @@ func TestTheCredentialOpensGraph(t *testing.T) {
 	if status := get(t, c, r, &user); status != http.StatusOK || user.ID != ada.ID || user.UserPrincipalName != "ada@contoso.com" {
 		t.Errorf("reading: %d %+v", status, user)
 	}
-	var calls []string
+}
+
+// operations are the calls in the log.
+func operations(c *emulator.Cloud) (all []string) {
 	for _, call := range c.Log().Since(0) {
-		calls = append(calls, call.Service+" "+call.Operation)
+		all = append(all, strings.TrimSpace(call.Service+" "+call.Operation+" "+call.Caller))
 	}
-	if want := []string{"entra POST /{tenant}/oauth2/v2.0/token", "graph GET /users/{id}"}; !cmp.Equal(calls, want) {
-		t.Errorf("log: %q", calls)
+	return all
+}
+
+func TestTheCredentialOpensGraph(t *testing.T) {
+	c, _ := start(t)
+	var credential struct{ ClientSecret string }
+	if err := json.Unmarshal([]byte(c.Credential()), &credential); err != nil {
+		t.Fatal(err)
+	}
+	signIn(t, c, c.Credential(), url.Values{"client_secret": {credential.ClientSecret}})
+	if want := []string{"entra POST /{tenant}/oauth2/v2.0/token", "graph GET /users/{id}"}; !cmp.Equal(operations(c), want) {
+		t.Errorf("log: %q", operations(c))
+	}
+}
+
+// stored is the value that the planner reads where its environment says.
+func stored(t *testing.T, c *emulator.Cloud) (string, error) {
+	t.Helper()
+	out, err := secretsmanager.NewFromConfig(configOf(t, c, "planner")).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{
+		SecretId: aws.String(function(t, c, "planner").Getenv(config.GraphSecret))})
+	if err != nil {
+		return "", err
+	}
+	return *out.SecretString, nil
+}
+
+func TestTheCredentialIsWhereThePlannerLooks(t *testing.T) {
+	c, _ := start(t)
+	if got, err := stored(t, c); err != nil || got != c.Credential() {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Store(`{"enabled": false}`); err != nil {
+		t.Error(err)
+	}
+	if got, err := stored(t, c); err != nil || got != `{"enabled": false}` {
+		t.Errorf("after a change: %q, %v", got, err)
+	}
+}
+
+func TestACredentialThatNobodyFilledIn(t *testing.T) {
+	c, err := emulator.Start(t.Context(), emulator.Options{Template: stack, NoCredential: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var missing *secretstypes.ResourceNotFoundException
+	if got, err := stored(t, c); !errors.As(err, &missing) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestASecretOfTheTemplate has its value from there, and a stack without a Graph credential has nothing to store.
+func TestASecretOfTheTemplate(t *testing.T) {
+	c, err := emulator.Start(t.Context(), emulator.Options{Template: []byte(`{"Resources": {"S": {"Type": "AWS::SecretsManager::Secret",
+		"Properties": {"Name": "app/greeting", "SecretString": "hello"}}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	out, err := secretsmanager.NewFromConfig(c.Config("a person", "", "")).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("app/greeting")})
+	if err != nil || *out.SecretString != "hello" || *out.ARN != c.Stack.Secrets[0].ARN {
+		t.Errorf("got %v, %v", out, err)
+	}
+	if err := c.Store("{}"); err == nil || !strings.Contains(err.Error(), config.GraphSecret) {
+		t.Errorf("storing: %v", err)
+	}
+}
+
+// TestTheStackItself starts what infra synthesizes.
+func TestTheStackItself(t *testing.T) {
+	c, err := emulator.Start(t.Context(), emulator.Options{Template: snapshot.Template})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := config.ReadPlanner(function(t, c, "planner").Getenv); err != nil {
+		t.Error(err)
+	}
+	if _, err := config.ReadWorker(function(t, c, "worker").Getenv); err != nil {
+		t.Error(err)
+	}
+	if _, err := stored(t, c); err != nil {
+		t.Error(err)
+	}
+	if n, err := c.Pump(t.Context(), "worker", nil); n != 0 || err != nil {
+		t.Errorf("pumped %d, %v", n, err)
+	}
+	if _, err := c.Keyless("planner"); err != nil {
+		t.Error(err)
+	}
+	if len(c.Stack.Schedules) == 0 || c.Stack.Schedules[0].Function != function(t, c, "planner").ID {
+		t.Errorf("schedules %+v", c.Stack.Schedules)
+	}
+}
+
+func TestKeylessSignIn(t *testing.T) {
+	c, now := start(t)
+	credential, err := c.Keyless("planner")
+	if err != nil || strings.Contains(credential, "ecret") {
+		t.Fatalf("got %s, %v", credential, err)
+	}
+	now.Advance(time.Hour) // the trust has to get around
+	token, err := awssts.NewFromConfig(configOf(t, c, "planner")).GetWebIdentityToken(t.Context(), &awssts.GetWebIdentityTokenInput{
+		Audience: []string{graph.TokenExchange}, SigningAlgorithm: aws.String("RS256")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn(t, c, credential, url.Values{"client_assertion": {*token.WebIdentityToken},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}})
+	if _, err := c.Keyless("planner"); !errors.Is(err, graph.ErrExists) {
+		t.Errorf("a second time: %v", err)
+	}
+	for name, want := range map[string]string{"worker": "has no role", "nobody": "no function"} {
+		if _, err := c.Keyless(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTheWorkerInAnotherAccount assumes a role, and is known in the other account's lane by its own name.
+func TestTheWorkerInAnotherAccount(t *testing.T) {
+	c, _ := start(t)
+	if err := c.Roles.AddRole(sts.Role{ARN: "arn:aws:iam::444455556666:role/rollcall-member", Trusts: []string{"111122223333"}}); err != nil {
+		t.Fatal(err)
+	}
+	settings := configOf(t, c, "worker")
+	settings.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(awssts.NewFromConfig(settings), "arn:aws:iam::444455556666:role/rollcall-member"))
+	if _, err := awsworkspaces.NewFromConfig(settings).DescribeWorkspaces(t.Context(), &awsworkspaces.DescribeWorkspacesInput{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.WorkSpaces.Lanes(); len(got) != 1 || got[0].ID.Account != "444455556666" {
+		t.Errorf("lanes %v", got)
+	}
+	if want := []string{"sts AssumeRole worker", "workspaces DescribeWorkspaces worker"}; !cmp.Equal(operations(c), want) {
+		t.Errorf("log: %q", operations(c))
+	}
+	// The stack's tables are not in that account.
+	var missing *types.ResourceNotFoundException
+	_, err := dynamodb.NewFromConfig(settings).DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &c.Stack.Tables[0].Name})
+	if !errors.As(err, &missing) {
+		t.Errorf("a table of the stack in another account: %v", err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"rollcall/shared/config"
 	"rollcall/shared/emulator/runtime"
 	"rollcall/shared/emulator/service"
+	"rollcall/shared/emulator/sts"
 	"rollcall/shared/emulator/template"
 )
 
@@ -27,12 +28,17 @@ type Function struct {
 	Caller string
 }
 
-// enrol gives every function its key and its environment.
-func (c *Cloud) enrol() {
+// enrol gives every function its key, its role and its environment.
+func (c *Cloud) enrol() error {
 	for _, f := range c.Stack.Functions {
 		caller := strings.ToLower(f.Short)
 		key, secret := keyFor(c.options.Stack, caller, "")
 		c.gateway.RegisterKey(key, service.Caller{Name: caller, Account: c.options.Account})
+		if f.Role != "" {
+			if err := c.Roles.RunAs(caller, sts.Principal{Role: f.Role, Function: f.ARN}); err != nil {
+				return err
+			}
+		}
 		environment := maps.Clone(f.Environment)
 		maps.Copy(environment, map[string]string{
 			"AWS_ENDPOINT_URL":      c.gateway.URL(),
@@ -51,6 +57,7 @@ func (c *Cloud) enrol() {
 		f.Environment = environment
 		c.functions = append(c.functions, Function{Function: f, Caller: caller})
 	}
+	return nil
 }
 
 // Function is the function with that name: its short name ("planner", in any case), physical name or logical id.

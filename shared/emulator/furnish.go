@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,7 +21,16 @@ func (c *Cloud) furnish(ctx context.Context) error {
 	if err := c.makeTables(ctx); err != nil {
 		return err
 	}
-	return c.makeQueues()
+	if err := c.makeQueues(); err != nil {
+		return err
+	}
+	if err := c.makeSecrets(); err != nil {
+		return err
+	}
+	if _, told := c.graphSecret(); !told || c.options.NoCredential {
+		return nil
+	}
+	return c.Store(c.Credential())
 }
 
 // makeTables makes all tables and waits until they are ACTIVE.
@@ -90,6 +100,26 @@ func (c *Cloud) makeQueues() error {
 		}
 		if url != q.URL {
 			return fmt.Errorf("creating queue %s (%s): its URL is %s, and the functions are told %s", q.Name, q.ID, url, q.URL)
+		}
+	}
+	return nil
+}
+
+// makeSecrets makes all secrets under the ARNs that the functions are told, with the values that the template gives.
+func (c *Cloud) makeSecrets() error {
+	for _, s := range c.Stack.Secrets {
+		arn, err := c.Secrets.Declare(c.options.Account, c.options.Region, s.Name, s.Description, s.ARN[strings.LastIndexByte(s.ARN, '-')+1:])
+		if err != nil {
+			return fmt.Errorf("%w (%s)", err, s.ID)
+		}
+		if arn != s.ARN {
+			return fmt.Errorf("creating secret %s (%s): its ARN is %s, and the functions are told %s", s.Name, s.ID, arn, s.ARN)
+		}
+		if s.Value == "" {
+			continue
+		}
+		if err := c.Secrets.Put(c.options.Account, c.options.Region, s.Name, s.Value); err != nil {
+			return fmt.Errorf("%w (%s)", err, s.ID)
 		}
 	}
 	return nil

@@ -223,9 +223,9 @@ func (p *properties) secret() Secret {
 	return s
 }
 
-// function reads AWS::Lambda::Function. Of its other properties (role, layers, network) nothing is emulated.
+// function reads AWS::Lambda::Function. Of its other properties (layers, network, tracing) nothing is emulated.
 func (p *properties) function() Function {
-	f := Function{ID: p.id, Handler: p.text("Handler"), Runtime: p.text("Runtime"),
+	f := Function{ID: p.id, Role: p.text("Role"), Handler: p.text("Handler"), Runtime: p.text("Runtime"),
 		Timeout: time.Duration(p.number("Timeout", 3)) * time.Second, Memory: p.number("MemorySize", 128),
 		Environment: map[string]string{}}
 	f.Name, f.ARN = p.identity()

@@ -83,6 +83,7 @@ type Function struct {
 	// Short is what people call it: the last part of its construct path ("Planner"), else its name as written, else
 	// its logical id without a hash.
 	Short       string
+	Role        string // ARN of its execution role; empty where the template names none
 	Handler     string
 	Runtime     string
 	Timeout     time.Duration // the service's default is 3 s

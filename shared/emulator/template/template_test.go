@@ -71,6 +71,7 @@ func TestAStackAsCDKWritesIt(t *testing.T) {
 		Functions: []template.Function{
 			{
 				ID: "Planner99AABBCC", Name: functions["Planner99AABBCC"].Name, ARN: "arn:aws:lambda:eu-central-1:111122223333:function:" + functions["Planner99AABBCC"].Name,
+				Role:  "arn:aws:iam::111122223333:role/rollcall-PlannerServiceRole55667788-F7CL3JQM2IZD",
 				Short: "Planner", Handler: "bootstrap", Runtime: "provided.al2023", Timeout: 5 * time.Minute, Memory: 512,
 				Environment: map[string]string{
 					"ROLLCALL_INSTALLATION":   "rollcall",
