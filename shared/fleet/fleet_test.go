@@ -4,15 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 
 	"rollcall/shared/clock"
 	"rollcall/shared/desktop"
+	"rollcall/shared/emulator/service"
 	emulator "rollcall/shared/emulator/workspaces"
 	"rollcall/shared/fault"
 	"rollcall/shared/fleet"
@@ -394,4 +399,30 @@ func TestSurvey(t *testing.T) {
 			t.Errorf("%+v, %v, %d calls", got, err, w.count("DescribeWorkspaces"))
 		}
 	})
+}
+
+// The same over a real connection: what the other tests leave out is the network.
+func TestOverHTTP(t *testing.T) {
+	w := newCloud(t, clock.System{})
+	w.users(t, "alice")
+	server := httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
+		_, _, name, _ := service.ParseScope(r.Header.Get("Authorization"))
+		w.services[name].ServeHTTP(to, r)
+	}))
+	defer server.Close()
+	f, err := fleet.New(aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("KEY", "secret", ""),
+		BaseEndpoint: aws.String(server.URL)}, fleet.Settings{Account: account, Rate: 1000, Clock: clock.System{}}).Lane(t.Context(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Create(t.Context(), []desktop.Request{want("alice")})
+	if err != nil || got[want("alice").Key()].Desktop.ID == "" {
+		t.Errorf("%v, %v", got, err)
+	}
+	w.home().DropAnswers("CreateWorkspaces", 1)
+	_, err = f.Create(t.Context(), []desktop.Request{want("alice")})
+	kindOf(t, err, fault.Unavailable)
+	if _, err := f.Survey(t.Context(), []string{dirID}, []string{bundle}); err != nil {
+		t.Error(err)
+	}
 }

@@ -256,12 +256,17 @@ func split(orders []*order, err error) [][]*order {
 			return [][]*order{orders[:n/2], orders[n/2:]}
 		}
 	case fault.Misconfigured, fault.Denied, fault.QuotaReached, fault.NoCapacity:
-		groups := map[[3]string][]*order{}
+		var parts [][]*order
+		at := map[[3]string]int{}
 		for _, o := range orders {
 			key := [3]string{o.request.Directory, o.request.Bundle, o.request.Spec.Key}
-			groups[key] = append(groups[key], o)
+			if _, ok := at[key]; !ok {
+				at[key] = len(parts)
+				parts = append(parts, nil)
+			}
+			parts[at[key]] = append(parts[at[key]], o)
 		}
-		return slices.Collect(maps.Values(groups))
+		return parts
 	}
 	return [][]*order{orders}
 }
