@@ -81,7 +81,7 @@ func TestContractOfFauxqs(t *testing.T) {
 	const version = "1.9.2"
 	root, text := installed(t, "fauxqs")
 	if root == "" {
-		t.Skipf("SKIPPED: fauxqs is not there, its contract was not checked (npm install --no-save fauxqs@%s)", version)
+		t.Skipf("SKIPPED: fauxqs is not there, its contract was not checked (npm ci brings version %s)", version)
 	}
 	var about struct{ Version string }
 	if err := json.Unmarshal(text, &about); err != nil || about.Version != version {
