@@ -116,6 +116,9 @@ func (s subject) member(after assignment.Assignment) (Action, bool) {
 	after.Profile = p.Rule.ID
 	switch after.Status {
 	case assignment.Requested:
+		if after.Intent == assignment.Check { // withdrawn once: what became of it is still being asked
+			return s.settle(after)
+		}
 		if s.due(after) {
 			return s.act(Resend, after.SendAgain(s.now.Add(ResendAfter)), after.Reason)
 		}

@@ -82,6 +82,9 @@ func TestDecide(t *testing.T) {
 		{"somebody who was not eligible and is now", held(assignment.NotEntitled, nil), member.In, nil, "create Requested Member"},
 		{"a returner whose desktop is gone", held(assignment.Deprovisioned, nil), member.In, nil, "create Requested Member"},
 		{"an order that nobody took up is sent again", held(assignment.Requested, isDue), member.In, nil, "resend Requested "},
+		{"a returner whose withdrawn request is not settled yet is not asked for twice", held(assignment.Requested, func(a *assignment.Assignment) {
+			a.Due, a.Claimed, a.Intent = past, now.Add(-time.Hour), assignment.Check
+		}), member.In, nil, "check Requested Settling"},
 		{"an order on its way is left alone", held(assignment.Requested, func(a *assignment.Assignment) { a.Due = future }), member.In, nil, "nothing"},
 		{"a desktop in the making is looked at", held(assignment.Provisioning, isDue), member.In, nil, "check Provisioning "},
 		{"a desktop in the making is not looked at too soon", held(assignment.Provisioning, func(a *assignment.Assignment) { a.Due = future }), member.In, nil, "nothing"},
