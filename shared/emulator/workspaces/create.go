@@ -14,6 +14,7 @@ func (l *Lane) create(c call, in createRequest) (createAnswer, *refusal) {
 	if no := l.sinking(in); no != nil {
 		return out, no
 	}
+	l.batches++
 	if l.knobs.Quota == QuotaWholeCall && l.overQuota(in) {
 		return out, refuse(limitExceeded, "%s", l.knobs.QuotaMessage)
 	}
@@ -113,7 +114,7 @@ func badSizes(compute string, root, user int) string {
 	return fmt.Sprintf("%s: Invalid root and user volume size selected. Root and user volume size (GB) must be %s.", name, allowed)
 }
 
-// refuseItem is why an item fails by itself, or nil.
+// refuseItem is why an item fails by itself, or nil. It takes a place of what the quota leaves.
 func (l *Lane) refuseItem(item createItem, r *room) *Failure {
 	if f := l.wrongItem(item); f != nil {
 		return f
@@ -161,7 +162,9 @@ func (l *Lane) wrongItem(item createItem) *Failure {
 // has reports whether a person, by SID, has a WorkSpace in a directory that stands in the way of another.
 func (l *Lane) has(dir *directory, u *user) bool {
 	for _, d := range l.bySID[nameKey(dir.ID, u.sid)] {
-		if l.knobs.ExistsWhileTerminating || !d.State.Leaving() {
+		twin := l.knobs.TwinsAllowed && d.batch == l.batches
+		gone := !l.knobs.ExistsWhileTerminating && d.State.Leaving()
+		if !twin && !gone {
 			return true
 		}
 	}
@@ -217,6 +220,7 @@ func (l *Lane) accept(c call, item createItem) *desk {
 		w.Accelerator = p.GlobalAccelerator
 	}
 	d := l.add(w, c.now)
+	d.batch = l.batches
 	takes := l.knobs.ReadyAfter
 	if w.RootEncrypted || w.UserEncrypted {
 		takes = l.knobs.ReadyAfterEncrypted

@@ -230,6 +230,14 @@ func TestCreateAnswersAreMatchedByName(t *testing.T) {
 	want(t, "answer", codes(out), "pending grace; failed ada: ResourceExists.WorkSpace; failed nobody: ResourceNotFound.User; failed Grace: ResourceExists.WorkSpace")
 }
 
+// Two items for one person in one call: which of the two happens is unknown.
+func TestTwins(t *testing.T) {
+	w := newWorld(t, func(k *Knobs) { k.TwinsAllowed = true })
+	w.must(w.lane.SetQuota(WorkSpacesQuota, 2))
+	want(t, "both at once", codes(w.create(wish("ada"), wish("Ada"))), "pending ada; pending Ada")
+	want(t, "a third later", codes(w.create(wish("ada"))), "failed ada: ResourceExists.WorkSpace")
+}
+
 func TestCreatedWorkspaceIsIncomplete(t *testing.T) {
 	w := newWorld(t)
 	w.lane.AddKey(goodKey, true)

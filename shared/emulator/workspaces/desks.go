@@ -62,6 +62,7 @@ type desk struct {
 	idling  int // the same, of its time to stop by itself
 	lasting int // the same, of what nothing but the end voids
 	turns   int // how many states it has been taken through, so that each takes another time
+	batch   int // the CreateWorkspaces call that made it, or 0
 	slot    int // the address in its subnet, or -1
 	visible time.Time
 	changed time.Time // when a volume or the compute type was last modified

@@ -16,7 +16,8 @@
 // It refuses what the service refuses, with the service's own words where they are known. Where nothing is known
 // it has a switch, and Contract says so: nobody may learn from this package what AWS does, only be held to
 // working either way. It does not know pools, images, IP groups, connection aliases, standby WorkSpaces, IPv6, or
-// who may call what; it does not check that a bundle fits a directory's tenancy, nor a name the operating system.
+// who may call what; it does not check that a bundle fits a directory's tenancy, nor that a user name suits the
+// operating system.
 package workspaces
 
 // Evidence is how a behaviour of the service is known.
@@ -55,7 +56,7 @@ func contractOfCreate() []Clause {
 		{Observed, "ResourceExists.WorkSpace and its text: one WorkSpace per person and directory", nil},
 		{Documented, "the person is the AD SID: a name deleted and added again may have a second WorkSpace", nil},
 		{NotKnown, "the one on its way out still stands in the way", []string{"ExistsWhileTerminating"}},
-		{NotKnown, "two items for one person in a call: the second is ResourceExists.WorkSpace", []string{"ExistsWhileTerminating"}},
+		{NotKnown, "two items for one person in a call: the second is ResourceExists.WorkSpace", []string{"TwinsAllowed"}},
 		{Observed, "ResourceNotFound.Directory and its text, also for one of another Region or not registered", nil},
 		{Observed, "ResourceNotFound.User", nil},
 		{NotKnown, "and its text", []string{"UserNotFound"}},

@@ -62,6 +62,7 @@ type Knobs struct {
 	QuotaSkipsErrored      bool    // WorkSpaces in ERROR do not count
 	QuotaSkipsTerminating  bool    // nor do those on their way out
 	ExistsWhileTerminating bool    // ResourceExists.WorkSpace until the old one is gone
+	TwinsAllowed           bool    // two items for one person in one call are both accepted
 	BadItemFailsAlone      bool    // a bad volume size fails its item, not the call
 	FormerOwnerHidden      bool    // DescribeWorkspaces by user name leaves out the WorkSpace of a former SID
 	NamesMatchExactly      bool    // DescribeWorkspaces compares user names with their case

@@ -36,6 +36,7 @@ type Lane struct {
 	account     Account
 
 	made     int
+	batches  int              // how many CreateWorkspaces there were
 	desks    []*desk          // in the order in which they were made, gone ones compacted now and then
 	byID     map[string]*desk // those that exist
 	byName   map[string][]*desk

@@ -233,8 +233,30 @@ func TestAutoStop(t *testing.T) {
 	w.wantState(id, desktop.Stopped)
 	w.must(w.lane.Connect(id))
 	w.wantState(id, Starting)
-	w.clock.Advance(5 * time.Minute)
+	w.clock.Advance(5 * time.Hour)
 	w.wantState(id, desktop.Available)
+}
+
+// The usual knobs are what the documentation says, and nothing is instant.
+func TestUsual(t *testing.T) {
+	k := Usual()
+	want(t, "ready within", k.ReadyAfter.Max, 20*time.Minute)
+	want(t, "ready within, encrypted", k.ReadyAfterEncrypted.Max, 40*time.Minute)
+	want(t, "calls a second", k.Rate, 2)
+	want(t, "burst", k.Burst, 5)
+	want(t, "page", k.PageSize, 25)
+	want(t, "a migration within", k.MigratedAfter.Max, time.Hour)
+	want(t, "first snapshot after", k.FirstSnapshotAfter, 30*time.Minute)
+	want(t, "then every", k.SnapshotEvery, 12*time.Hour)
+	for name, r := range map[string]Range{
+		"visible": k.VisibleAfter, "placed": k.PlacedAfter, "ready": k.ReadyAfter, "encrypted": k.ReadyAfterEncrypted,
+		"terminated": k.TerminatedAfter, "started": k.StartedAfter, "stopped": k.StoppedAfter, "rebooted": k.RebootedAfter,
+		"rebuilt": k.RebuiltAfter, "modified": k.ModifiedAfter, "migrated": k.MigratedAfter,
+	} {
+		if r.Min <= 0 || r.Max <= r.Min {
+			t.Errorf("%s: %v is no range", name, r)
+		}
+	}
 }
 
 func TestAlwaysOnStaysOn(t *testing.T) {
@@ -265,6 +287,16 @@ func TestIdleDirectory(t *testing.T) {
 		w.must(w.lane.Terminate(w.lane.List()[0].ID))
 		w.clock.Advance(month + time.Hour)
 		want(t, "answer another month later", answer(w), "failed ada: ResourceNotFound.Directory")
+	})
+	t.Run("never empty for that long", func(t *testing.T) {
+		w := newWorld(t)
+		for range 3 {
+			w.clock.Advance(month - 2*24*time.Hour)
+			w.must(w.lane.Terminate(w.put(WorkSpace{Directory: corp, User: "grace"})))
+			w.clock.Advance(time.Hour)
+		}
+		w.clock.Advance(month - 2*24*time.Hour)
+		want(t, "answer", answer(w), "pending ada")
 	})
 	t.Run("by the switch", func(t *testing.T) {
 		w := newWorld(t, func(k *Knobs) { k.IdleDeregistered = false })

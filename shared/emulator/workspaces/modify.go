@@ -106,7 +106,7 @@ func (l *Lane) modifyVolume(d *desk, p *properties, now time.Time) *refusal {
 	case badSizes(d.Compute, root, user) != "" && (resource == "ROOT_VOLUME" || d.RootGB == 80):
 		return refuse(invalidValues, "%s", badSizes(d.Compute, root, user))
 	case l.unsettled(d, now):
-		return refuse(notModifiable(), "%s", unsettledText)
+		return refuse(tooYoung, "%s", unsettledText)
 	}
 	l.change(d, now, resource, func() { d.RootGB, d.UserGB = root, user })
 	return nil
@@ -114,7 +114,7 @@ func (l *Lane) modifyVolume(d *desk, p *properties, now time.Time) *refusal {
 
 func (l *Lane) modifyCompute(d *desk, compute string, now time.Time) *refusal {
 	if l.unsettled(d, now) && larger(compute, d.Compute) {
-		return refuse(notModifiable(), "%s", unsettledText)
+		return refuse(tooYoung, "%s", unsettledText)
 	}
 	l.change(d, now, "COMPUTE_TYPE", func() { d.Compute = compute })
 	return nil
@@ -122,8 +122,8 @@ func (l *Lane) modifyCompute(d *desk, compute string, now time.Time) *refusal {
 
 const unsettledText = "The WorkSpace was launched or modified less than 6 hours ago."
 
-// notModifiable is the exception of a WorkSpace that is too young; which one AWS sends is not known.
-func notModifiable() string { return wrongState }
+// tooYoung is the exception of a WorkSpace that is; which one AWS sends is not known.
+const tooYoung = wrongState
 
 func (l *Lane) unsettled(d *desk, now time.Time) bool {
 	since := d.Ready
@@ -133,8 +133,8 @@ func (l *Lane) unsettled(d *desk, now time.Time) bool {
 	return now.Sub(since) < settledFor
 }
 
-// larger reports whether one compute type is larger than another: by the order of the enum, which for the plain
-// types is that of size.
+// larger reports whether one compute type is larger than another. Graphics types have no place in the order, and
+// are smaller than all others here.
 func larger(a, b string) bool {
 	sizes := []string{"VALUE", "STANDARD", "PERFORMANCE", "POWER", "POWERPRO", "GENERALPURPOSE_4XLARGE", "GENERALPURPOSE_8XLARGE"}
 	return slices.Index(sizes, a) > slices.Index(sizes, b)

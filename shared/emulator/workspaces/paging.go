@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// place in a listing, as a NextToken holds it. Items are in the order in which they were made, so one that goes
+// cursor is a place in a listing, as a NextToken holds it. Items are in the order in which they were made, so one that goes
 // between two pages makes nobody drop out.
 type cursor struct {
 	After  int    `json:"a"`

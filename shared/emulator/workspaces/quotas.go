@@ -103,7 +103,7 @@ func (l *Lane) overQuota(in createRequest) bool {
 	r, seen := l.room(), map[string]bool{}
 	for _, item := range in.Workspaces {
 		key := nameKey(item.DirectoryId, item.UserName)
-		if l.wrongItem(item) != nil || (seen[key] && item.UserName != Undefined) {
+		if l.wrongItem(item) != nil || (seen[key] && item.UserName != Undefined && !l.knobs.TwinsAllowed) {
 			continue
 		}
 		seen[key] = true

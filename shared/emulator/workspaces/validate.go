@@ -44,7 +44,7 @@ const (
 	throttling     = "ThrottlingException"
 	accessDenied   = "AccessDeniedException"
 	rateExceeded   = "Rate exceeded"
-	noConstraint   = "' failed to satisfy constraint: "
+	failedTo       = "' failed to satisfy constraint: "
 	serverTrouble  = "InternalServerException"
 	unavailableNow = "ServiceUnavailableException"
 )
@@ -85,7 +85,7 @@ func (v *validator) fail(value any, path, constraint string) {
 	if value != nil {
 		shown = fmt.Sprintf("'%v'", value)
 	}
-	v.wrong = append(v.wrong, "Value "+shown+" at '"+path+noConstraint+constraint)
+	v.wrong = append(v.wrong, "Value "+shown+" at '"+path+failedTo+constraint)
 }
 
 func (v *validator) mistype(path string, s *shape) {
