@@ -209,6 +209,20 @@ func expectMisconfigured(t *testing.T, err error, says ...string) {
 	}
 }
 
+// TestAnAnswerThatCannotBeRead leaves open whether the call was carried out.
+func TestAnAnswerThatCannotBeRead(t *testing.T) {
+	for name, body := range map[string]string{"cut off": `{"Item":{"pk":{"S":"SETT`, "a page of a proxy": "<html>"} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+			defer server.Close()
+			client := dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+				Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+			_, err := ledger.New(client, "t").Stop(t.Context())
+			expectKind(t, err, fault.Unavailable)
+		})
+	}
+}
+
 // TestCodes: an answer of DynamoDB's, which dynalite never gives, by its code and status.
 func TestCodes(t *testing.T) {
 	cases := []struct {

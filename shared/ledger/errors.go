@@ -70,6 +70,9 @@ func lost(err error) bool {
 	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		return true
+	}
 	if _, ok := errors.AsType[*smithy.CanceledError](err); ok {
 		return true
 	}
