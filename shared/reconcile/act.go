@@ -52,7 +52,7 @@ func (p *Planner) act(ctx context.Context, w *world, s scope, t truth, made plan
 		p.send(ctx, w, saved, &o)
 	}
 	p.sendSurveys(ctx, w, &o)
-	if !o.finished {
+	if !o.finished || t.partial {
 		return o, nil
 	}
 	if err := p.remember(ctx, w); err != nil {

@@ -14,7 +14,11 @@ import (
 	"rollcall/shared/member"
 )
 
-const usersFeed = "users"
+// Names of cursors: the users feed, and what the name of every chain of groups begins with.
+const (
+	usersFeed   = "users"
+	chainPrefix = "groups-"
+)
 
 // readFeeds asks Entra who might have changed since the last tick. Whoever a feed names is written into the inbox,
 // and only then does the feed's cursor move, so a planner that dies in between reads the same names again.
@@ -165,8 +169,11 @@ func chains(w *world, have []member.Cursor) (read []member.Cursor, drop []string
 	followed := map[string]bool{}
 	users := member.Cursor{Name: usersFeed}
 	for _, c := range have {
-		if c.Name == usersFeed {
+		switch {
+		case c.Name == usersFeed:
 			users = c
+			continue
+		case !strings.HasPrefix(c.Name, chainPrefix):
 			continue
 		}
 		if !slices.ContainsFunc(c.Groups, func(g string) bool { return groups[g] }) {
@@ -208,5 +215,5 @@ func (w *world) trees() map[string]bool {
 
 func chainName(groups []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(groups, " ")))
-	return "groups-" + hex.EncodeToString(sum[:6])
+	return chainPrefix + hex.EncodeToString(sum[:6])
 }

@@ -17,6 +17,8 @@ import (
 type truth struct {
 	people []plan.Person
 	rolled map[string]member.Roll // by profile id
+	// partial is set where some people could not be asked about: they are left as they are, and looked at again.
+	partial bool
 }
 
 // truth asks. Whole groups are read first, then the people who are looked at singly. A read that fails freezes the
@@ -32,7 +34,10 @@ func (p *Planner) truth(ctx context.Context, w *world, s *scope, roster Roster) 
 	}
 	singly := lookedAtSingly(s, t.rolled)
 	facts, err := roster.People(ctx, singly)
-	if err != nil {
+	if fault.Of(err).Passing() {
+		w.problem("", "Unread", fmt.Sprintf("%d people could not be asked about and are left for the next tick: %v.", len(singly), err))
+		singly, facts, t.partial = nil, nil, true
+	} else if err != nil {
 		return t, fmt.Errorf("asking Entra about %d people: %w", len(singly), err)
 	}
 	standings := p.askStandings(ctx, w, facts, roster)
