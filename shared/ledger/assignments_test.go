@@ -155,8 +155,10 @@ func (s *stage) spoil(t *testing.T, k assignment.Key, name string, v types.Attri
 	t.Helper()
 	_, err := s.client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 		TableName: aws.String(s.table),
-		Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "PERSON#" + k.Person},
-			"sk": &types.AttributeValueMemberS{Value: "SLOT#" + k.Slot}},
+		Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: "PERSON#" + k.Person},
+			"sk": &types.AttributeValueMemberS{Value: "SLOT#" + k.Slot},
+		},
 		UpdateExpression:          aws.String("SET #n = :v"),
 		ExpressionAttributeNames:  map[string]string{"#n": name},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":v": v},
@@ -636,7 +638,8 @@ func TestEveryPage(t *testing.T) {
 		writers.Go(func() {
 			for i := w; i < people; i += 4 {
 				_, err := s.Save(t.Context(), assignment.Assignment{
-					Key: person(fmt.Sprintf("%s%04d", long, i)), Status: assignment.Provisioned, Profile: "sales", Due: nine()})
+					Key: person(fmt.Sprintf("%s%04d", long, i)), Status: assignment.Provisioned, Profile: "sales", Due: nine(),
+				})
 				if err != nil {
 					t.Error(err)
 				}
@@ -717,8 +720,10 @@ func TestAPerson(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	event := func(id string, at time.Time) assignment.Event {
-		return assignment.Event{Key: person("ada"), At: at, ID: id, What: "Requested", Before: assignment.Held,
-			After: assignment.Requested, Reason: assignment.Reason{Code: "c", Text: "t"}, Actor: "planner", Profile: "sales", Detail: "d"}
+		return assignment.Event{
+			Key: person("ada"), At: at, ID: id, What: "Requested", Before: assignment.Held,
+			After: assignment.Requested, Reason: assignment.Reason{Code: "c", Text: "t"}, Actor: "planner", Profile: "sales", Detail: "d",
+		}
 	}
 	t.Run("in the order of time, a repeat once", func(t *testing.T) {
 		s := start(t)
@@ -774,7 +779,8 @@ func TestHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := s.client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(s.table), Key: map[string]types.AttributeValue{
-			"pk": &types.AttributeValueMemberS{Value: "PERSON#ada"}, "sk": &types.AttributeValueMemberS{Value: "EVENT#main#1"}}})
+			"pk": &types.AttributeValueMemberS{Value: "PERSON#ada"}, "sk": &types.AttributeValueMemberS{Value: "EVENT#main#1"},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}

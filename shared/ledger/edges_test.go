@@ -215,8 +215,10 @@ func TestAnAnswerThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
 			defer server.Close()
-			client := dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
-				Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+			client := dynamodb.New(dynamodb.Options{
+				Region: region, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+				Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", ""),
+			})
 			_, err := ledger.New(client, "t").Stop(t.Context())
 			expectKind(t, err, fault.Unavailable)
 		})
@@ -248,8 +250,10 @@ func TestCodes(t *testing.T) {
 				fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"no"}`, c.code)
 			}))
 			defer server.Close()
-			client := dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
-				Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", "")})
+			client := dynamodb.New(dynamodb.Options{
+				Region: region, BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+				Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", ""),
+			})
 			_, err := ledger.New(client, "t").Stop(t.Context())
 			expectKind(t, err, c.want)
 			if e := fault.As(err); e != nil && (e.RequestID != "REQUEST1" || c.code != "" && e.Code != c.code) {

@@ -29,7 +29,8 @@ func (l *Ledger) Due(ctx context.Context, until time.Time, limit int) ([]assignm
 				IndexName:              aws.String(ByDue),
 				KeyConditionExpression: aws.String("#dueShard = :shard AND #dueAt <= :until"),
 				ExpressionAttributeValues: item{
-					":shard": text(strconv.Itoa(n)), ":until": text(stamp(until))},
+					":shard": text(strconv.Itoa(n)), ":until": text(stamp(until)),
+				},
 			}, limit, fmt.Sprintf("finding due assignments of shard %d", n))
 			return err
 		})
@@ -196,7 +197,8 @@ func (l *Ledger) loadPage(ctx context.Context, p page) ([]assignment.Assignment,
 func (l *Ledger) everyKey(ctx context.Context) iter.Seq[page] {
 	return func(yield func(page) bool) {
 		pages := dynamodb.NewScanPaginator(l.client, &dynamodb.ScanInput{
-			TableName: aws.String(l.name), IndexName: aws.String(ByProfile), Limit: aws.Int32(mostOnPage)})
+			TableName: aws.String(l.name), IndexName: aws.String(ByProfile), Limit: aws.Int32(mostOnPage),
+		})
 		for pages.HasMorePages() {
 			out, err := pages.NextPage(ctx)
 			if err != nil {

@@ -31,8 +31,10 @@ func (l *Ledger) Acquire(ctx context.Context, holder string, now time.Time, ttl 
 			"SET #generation = if_not_exists(#generation, :zero) + :one, #holder = :holder, "+
 				"#since = :now, #until = :until, #writeId = :id",
 			"attribute_not_exists(#until) OR #until <= :now",
-			item{":zero": number(0), ":one": number(1), ":holder": text(holder), ":id": id,
-				":now": text(stamp(now)), ":until": text(stamp(now.Add(ttl)))}, doing)
+			item{
+				":zero": number(0), ":one": number(1), ":holder": text(holder), ":id": id,
+				":now": text(stamp(now)), ":until": text(stamp(now.Add(ttl))),
+			}, doing)
 		if err == nil {
 			return l.leaseFrom(it, doing)
 		}

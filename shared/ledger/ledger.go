@@ -27,7 +27,7 @@
 // An item's attributes are the JSON fields of its value, so that it can be read in the DynamoDB console, and a few
 // that belong to the ledger: writeId (which write put it there), saved (see Save), the keys of the two indexes,
 // and expires (the TTL attribute, in seconds since 1970). An expired item is not returned even while DynamoDB has
-// not removed it yet, which "typically" takes it a few days.
+// not removed it yet, which may take it a few days.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 //
 // The indexes hold keys only. byProfile (profileKey, statusKey) has every assignment, under the profile that counts
@@ -54,28 +54,30 @@
 // # Limits
 //
 // An item is at most 400 KB, names and values together; the ledger measures before it sends and refuses with
-// fault.Misconfigured, naming the largest attribute. Only two can come near: a Standing (its Tree costs 40 bytes a
-// group, so about 9,000 nested groups beside a Document of some KB) and a Run's summary. An assignment is 0.8 to
-// 1.5 KB, an event 0.4 to 0.7 KB; a Cursor's link is some KB at most, a Catalogue some KB (60 bytes a bundle).
-// Requests carry 100 keys (BatchGetItem, 16 MB) or return 1 MB (Query, Scan); pages are followed.
+// fault.Misconfigured, naming the largest attribute. Only two can come near: a Standing (its Tree costs 37 bytes a
+// group, so 11,000 nested groups are the most) and a Run's summary. Measured: an assignment has 0.3 to 0.9 KB, an
+// event 0.4 KB. A cursor's link has some KB, a catalogue 60 bytes for each bundle.
+//
+// A request carries 100 keys (BatchGetItem, 16 MB) or 25 writes (BatchWriteItem), or returns 1 MB (Query, Scan);
+// pages are followed, and what a batch left undone is taken up again.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 //
 // # What an operation costs
 //
-// In request units, on demand: a strongly consistent read is 1 unit per 4 KB begun, an eventually consistent one
-// half of that; a Query adds up its items before rounding, BatchGetItem rounds each item. A write is 1 unit per KB
-// begun; an index adds 1 where an item enters or leaves it, 2 where its key there changes, and nothing where it does not.
-// A failed condition costs the write all the same.
+// In request units, on demand, as documented (not measured: dynalite counts no index). A strongly consistent read is 1
+// unit per 4 KB begun, an eventually consistent one half of that; a Query adds up its items before rounding,
+// BatchGetItem rounds each item. A write is 1 unit per KB begun; an index adds 1 where an item enters or leaves it, 2
+// where its key there changes, and nothing where it stays. A failed condition costs the write all the same.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 //
 //	Load             1 read for each key, there or not
-//	Save             1 to 2 writes for the item, 2 where profile or status changes, 1 or 2 where the due time does,
+//	Save             1 write for the item, 2 where profile or status changes, 1 or 2 where the due time does,
 //	                 1 for each event; a Conflict adds 1 read
-//	Poke             1 to 2 writes for each key, 1 or 2 for the index; twice that where it is due already
+//	Poke             1 write for each key, 1 or 2 for the index; where it is due already, 2 writes
 //	Due              8 queries: 0.5 reads for each, which is enough for 40 keys
 //	OfProfile        0.5 reads for every 40 keys or so
 //	OfPerson         1 read for every 4 items or so
-//	History          0.5 reads for every 10 events or so
+//	History          1 read for every 10 events or so
 //	Everyone         OfProfile and Load together
 //	Acquire, Renew   1 write; where another holds it, 1 more and 1 read
 //	Name, Forget     1 write for each person

@@ -31,7 +31,8 @@ func (p *Profiles) All(ctx context.Context) ([]profile.Document, error) {
 	const doing = "reading the AP profiles"
 	var rows []profile.Document
 	pages := dynamodb.NewScanPaginator(p.client, &dynamodb.ScanInput{
-		TableName: aws.String(p.name), ConsistentRead: aws.Bool(true)})
+		TableName: aws.String(p.name), ConsistentRead: aws.Bool(true),
+	})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {

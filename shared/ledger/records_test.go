@@ -157,8 +157,10 @@ func TestCatalogue(t *testing.T) {
 	s := start(t)
 	here := desktop.Lane{Account: account, Region: region}
 	there := desktop.Lane{Account: "444455556666", Region: "us-east-1"}
-	first := desktop.Catalogue{Lane: here, Directory: "d-1", Read: nine(), State: "REGISTERED", Quota: -1,
-		Subnets: []desktop.Subnet{{ID: "subnet-1", Zone: "a", Free: 12}}, Bundles: map[string]string{"wsb-1": "Standard", "wsb-2": ""}}
+	first := desktop.Catalogue{
+		Lane: here, Directory: "d-1", Read: nine(), State: "REGISTERED", Quota: -1,
+		Subnets: []desktop.Subnet{{ID: "subnet-1", Zone: "a", Free: 12}}, Bundles: map[string]string{"wsb-1": "Standard", "wsb-2": ""},
+	}
 	other := desktop.Catalogue{Lane: there, Directory: "d-1", Read: nine(), Problem: "denied"}
 	for _, c := range []desktop.Catalogue{{Lane: here, Directory: "d-1", Problem: "old"}, other, first} {
 		if err := s.SaveCatalogue(t.Context(), c); err != nil {
@@ -209,8 +211,10 @@ func TestRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []ledger.Run{{At: nine().Add(4 * time.Minute), ID: "run-5", Summary: summary(4)},
-		{At: nine().Add(3 * time.Minute), ID: "run-6", Summary: summary(3)}}
+	want := []ledger.Run{
+		{At: nine().Add(4 * time.Minute), ID: "run-5", Summary: summary(4)},
+		{At: nine().Add(3 * time.Minute), ID: "run-6", Summary: summary(3)},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-expected +read:\n%s", diff)
 	}

@@ -70,7 +70,8 @@ func stringAttributes(names ...string) []types.AttributeDefinition {
 	var all []types.AttributeDefinition
 	for _, n := range names {
 		all = append(all, types.AttributeDefinition{
-			AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS})
+			AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS,
+		})
 	}
 	return all
 }

@@ -36,10 +36,9 @@ const (
 )
 
 // database starts the one dynalite of this test binary; each test has a gateway and tables of its own. It is found in
-// node_modules of the repository, or in the folder that ROLLCALL_NODE_MODULES names.
+// node_modules of the repository.
 var database = sync.OnceValues(func() (*dynalite.Database, error) {
-	return dynalite.Start(context.Background(), dynalite.Options{
-		Modules: os.Getenv("ROLLCALL_NODE_MODULES"), Account: account, Region: region})
+	return dynalite.Start(context.Background(), dynalite.Options{Account: account, Region: region})
 })
 
 func TestMain(m *testing.M) {

@@ -62,7 +62,8 @@ func keyText(it item) string {
 // get is the item under a key, read consistently, or nil where there is none.
 func (t table) get(ctx context.Context, k item, doing string) (item, error) {
 	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: aws.String(t.name), Key: k, ConsistentRead: aws.Bool(true)})
+		TableName: aws.String(t.name), Key: k, ConsistentRead: aws.Bool(true),
+	})
 	if err != nil {
 		return nil, t.fail(err, doing)
 	}
@@ -258,7 +259,8 @@ func (t table) batch(ctx context.Context, keys []item, doing string) ([]item, er
 	var found []item
 	err := t.rounds(ctx, doing, func() (int, error) {
 		out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: keys, ConsistentRead: aws.Bool(true)}}})
+			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: keys, ConsistentRead: aws.Bool(true)}},
+		})
 		if err != nil {
 			return 0, err
 		}
@@ -276,7 +278,8 @@ func (t table) batch(ctx context.Context, keys []item, doing string) ([]item, er
 func (t table) write(ctx context.Context, writes []types.WriteRequest, doing string) error {
 	return t.rounds(ctx, doing, func() (int, error) {
 		out, err := t.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
-			RequestItems: map[string][]types.WriteRequest{t.name: writes}})
+			RequestItems: map[string][]types.WriteRequest{t.name: writes},
+		})
 		if err != nil {
 			return 0, err
 		}
