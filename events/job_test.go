@@ -123,7 +123,7 @@ func TestABodyIsReadStrictly(t *testing.T) {
 	cases := map[string]struct{ old, new, says string }{
 		"as it was sent":       {"", "", ""},
 		"an unknown field":     {`"version"`, `"colour":"red","version"`, `unknown field "colour"`},
-		"a misspelt field":     {`"directories"`, `"directorys"`, `unknown field "directorys"`},
+		"a misspelt field":     {`"directories"`, `"directory"`, `unknown field "directory"`},
 		"unknown in an order":  {`"slot"`, `"until":1,"slot"`, `unknown field "until"`},
 		"a later version":      {`"version":1`, `"version":2,"colour":"red"`, "version is 2: expected 1; the planner and the worker are not of one release"},
 		"text for a number":    {`"attempt":1`, `"attempt":"1"`, "attempt"},

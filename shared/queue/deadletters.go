@@ -62,7 +62,8 @@ func (d *DeadLetters) Put(ctx context.Context, body, group, reason string) error
 	reason = printable(reason)
 	if size := len(body) + len(ReasonAttribute) + len(textType) + len(reason); reason != "" && size <= mostMessage {
 		in.MessageAttributes = map[string]types.MessageAttributeValue{
-			ReasonAttribute: {DataType: aws.String(textType), StringValue: aws.String(reason)}}
+			ReasonAttribute: {DataType: aws.String(textType), StringValue: aws.String(reason)},
+		}
 	}
 	if _, err := d.client.SendMessage(ctx, in); err != nil {
 		return d.queue.fail(err, doing, "SendMessage")

@@ -134,8 +134,10 @@ func start(t *testing.T) *stage {
 			t.Error(err)
 		}
 	})
-	s := &stage{gate: gate, clock: now,
-		service: &choosy{Service: sqs.New(sqs.Options{Clock: now, Account: account, Region: region, BaseURL: gate.URL()})}}
+	s := &stage{
+		gate: gate, clock: now,
+		service: &choosy{Service: sqs.New(sqs.Options{Clock: now, Account: account, Region: region, BaseURL: gate.URL()})},
+	}
 	gate.Serve(s.service)
 	s.url, err = s.service.Create(account, region, "jobs.fifo", map[string]string{"FifoQueue": "true"})
 	if err != nil {
@@ -474,7 +476,8 @@ func (s *stage) deadLetters(t *testing.T) []letter {
 	for {
 		out, err := s.client.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{
 			QueueUrl: aws.String(s.url), MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameMessageGroupId}})
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameMessageGroupId},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -488,7 +491,8 @@ func (s *stage) deadLetters(t *testing.T) []letter {
 			}
 			all = append(all, l)
 			if _, err := s.client.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{
-				QueueUrl: aws.String(s.url), ReceiptHandle: m.ReceiptHandle}); err != nil {
+				QueueUrl: aws.String(s.url), ReceiptHandle: m.ReceiptHandle,
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}

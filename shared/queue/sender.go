@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (e *UnsentError) Error() string {
 	fmt.Fprintf(&b, "%d of %d jobs were not sent", len(e.Jobs), e.Of)
 	for rest := e.Jobs; len(rest) > 0; {
 		same := 1
-		for same < len(rest) && rest[same].Err == rest[0].Err {
+		for same < len(rest) && errors.Is(rest[same].Err, rest[0].Err) {
 			same++
 		}
 		var names []string

@@ -94,8 +94,10 @@ func expectKind(t *testing.T, err error, want fault.Kind) {
 }
 
 func TestTheCredentialIsRead(t *testing.T) {
-	whole := secret.Credential{TenantID: tenant, ClientID: client, ClientSecret: secret.NewValue(hush),
-		ExpiresOn: time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC), Enabled: true, Cloud: secret.Global}
+	whole := secret.Credential{
+		TenantID: tenant, ClientID: client, ClientSecret: secret.NewValue(hush),
+		ExpiresOn: time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC), Enabled: true, Cloud: secret.Global,
+	}
 	cases := map[string]struct {
 		document string
 		change   func(*secret.Credential)
@@ -111,7 +113,7 @@ func TestTheCredentialIsRead(t *testing.T) {
 		"US DoD":          {with(good(), "cloud", `"usgovdod"`), func(c *secret.Credential) { c.Cloud = secret.USGovDoD }},
 		"China":           {with(good(), "cloud", `"china"`), func(c *secret.Credential) { c.Cloud = secret.China }},
 		"global, said":    {with(good(), "cloud", `"global"`), func(*secret.Credential) {}},
-		"much space":      {"\n { \"tenantId\" :\t\"" + tenant + "\" , " + good()[strings.Index(good(), `"clientId"`):] + "\n", func(*secret.Credential) {}},
+		"much space":      {strings.NewReplacer("{", "\n { ", ": ", " :\t", ", ", " ,\r\n", "}", " }\n").Replace(good()), func(*secret.Credential) {}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -223,8 +225,11 @@ func TestComplaints(t *testing.T) {
 		"another cloud":              {with(good(), "cloud", `"AzureUSGovernment"`), []string{"cloud is not known: expected global, usgov, usgovdod, china"}, ""},
 		"the cloud in capitals":      {with(good(), "cloud", `"USGov"`), []string{"cloud is not known"}, ""},
 		"an empty cloud":             {with(good(), "cloud", `""`), []string{"cloud is empty"}, ""},
-		"everything at once": {`{"tenantId":1,"client_id":"x","enabled":"yes","cloud":"mars","expiresOn":""}`,
-			[]string{"tenantId is a number", `"client_id" is not a field`, "enabled is text", "cloud is not known", "expiresOn is empty"}, ""},
+		"everything at once": {
+			`{"tenantId":1,"client_id":"x","enabled":"yes","cloud":"mars","expiresOn":""}`,
+			[]string{"tenantId is a number", `"client_id" is not a field`, "enabled is text", "cloud is not known", "expiresOn is empty"},
+			"",
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -354,7 +359,8 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 	t.Run("it is binary", func(t *testing.T) {
 		s := start(t)
 		if _, err := open(s.gate.URL()).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
-			Name: aws.String(id), SecretBinary: []byte(good())}); err != nil {
+			Name: aws.String(id), SecretBinary: []byte(good()),
+		}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := s.store.Graph(t.Context(), id)
