@@ -68,14 +68,15 @@ func (s *screen) begin() {
 	for line := range strings.Lines(s.story.About) {
 		s.println(faint.Render(strings.TrimRight(line, "\n")))
 	}
-	s.println(faint.Render(fmt.Sprintf("%s from %s, a tick every %s. The functions are the ones that ship; clients and HTTP are real; clock and cloud are not.",
+	s.println(faint.Render(fmt.Sprintf("%s from %s, a tick every %s. The functions are the ones that ship; clients and HTTP are real,",
 		s.story.For, s.story.Start.Format("Monday 2 January 2006 15:04"), s.story.Tick)))
+	s.println(faint.Render("the clock and the cloud are not."))
 	s.println("")
 }
 
 // moment shows one moment. A quiet tick only counts.
 func (s *screen) moment(m scenario.Moment) {
-	if m.Report != nil && len(m.Happened) == 0 && len(m.Changes) == 0 && m.Messages == 0 && m.Report.Done.Written == 0 && !s.newProblem(m) {
+	if s.uneventful(m) {
 		s.quiet, s.calls = s.quiet+1, m.Calls
 		if s.terminal {
 			_, _ = fmt.Fprintf(s.out, "\r\x1b[2K%s", s.quietLine())
@@ -92,11 +93,18 @@ func (s *screen) moment(m scenario.Moment) {
 	case m.Report != nil:
 		s.report(m)
 	case m.Action != "":
-		s.println(s.when(m.At) + good.Render("✓ ") + s.answer(m.Answer))
+		s.println(s.when(m.At) + good.Render("✓ ") + s.wrap(s.answer(m.Answer), 15))
 	}
-	for _, group := range grouped(m.Changes) {
+	for _, group := range grouped(append(m.Would, m.Changes...)) {
 		s.println(s.line(group))
 	}
+}
+
+// uneventful reports whether nothing happened that is worth a line: at most a survey of the directories, or a retry
+// that changed nothing.
+func (s *screen) uneventful(m scenario.Moment) bool {
+	return m.Report != nil && len(m.Happened) == 0 && len(m.Changes) == 0 && len(m.Report.LookedAt.Rolls) == 0 &&
+		m.Report.LookedAt.Changed == 0 && m.Messages <= m.Report.Done.Surveys && !s.newProblem(m)
 }
 
 func (s *screen) when(at time.Time) string { return faint.Render(at.Format("Mon 2 15:04")) + "  " }
@@ -139,13 +147,34 @@ func (s *screen) report(m scenario.Moment) {
 		parts = append(parts, fmt.Sprintf("worker took %d %s", m.Messages, plural(m.Messages, "job")))
 	}
 	parts = append(parts, faint.Render(fmt.Sprintf("%d calls", m.Calls.Total())))
-	s.println(s.when(m.At) + s.what(m) + "  " + strings.Join(parts, faint.Render(" · ")))
+	s.println(s.when(m.At) + s.what(m) + "  " + s.join(parts))
 	for _, p := range r.Problems {
 		if key := p.Profile + p.Code; !s.problems[key] {
 			s.problems[key] = true
 			s.println("             " + bad.Render("! ") + s.wrap(strings.TrimSpace(p.Profile+" "+p.Text), 15))
 		}
 	}
+}
+
+// join puts the parts of a line behind each other, and what does not fit on the next line.
+func (s *screen) join(parts []string) string {
+	var out strings.Builder
+	column := 19
+	for i, part := range parts {
+		width := lipgloss.Width(part)
+		switch {
+		case i == 0:
+		case column+3+width > s.width:
+			out.WriteString("\n" + strings.Repeat(" ", 15))
+			column = 15
+		default:
+			out.WriteString(faint.Render(" · "))
+			column += 3
+		}
+		out.WriteString(part)
+		column += width
+	}
+	return out.String()
 }
 
 func (s *screen) newProblem(m scenario.Moment) bool {
@@ -201,7 +230,7 @@ func (s *screen) line(c change) string {
 	}
 	text := fmt.Sprintf("             %s %s", badge(c.To), strong.Render(names))
 	if c.Reason.Text != "" {
-		text += "  " + faint.Render(s.wrap(c.Reason.Text, 15+len(c.To)+len(names)+4))
+		text += "  " + paint(faint, s.wrap(c.Reason.Text, 36+len(names)))
 	}
 	return text
 }
@@ -218,6 +247,15 @@ func badge(s assignment.Status) string {
 		style = faint
 	}
 	return style.Render(fmt.Sprintf("%-19s", s))
+}
+
+// paint colours each line by itself: lines of one block would be padded to one width.
+func paint(style lipgloss.Style, text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = style.Render(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // wrap breaks a text that does not fit behind used columns; what goes on is indented.
@@ -273,7 +311,7 @@ func (s *screen) peopleTable(r *scenario.Report) string {
 
 func (s *screen) why(p scenario.Row) string {
 	if p.Reason.Text == "" && !p.Ready.IsZero() {
-		return fmt.Sprintf("ready %s after joining", p.Ready.Sub(p.Joined).Round(time.Minute))
+		return "ready " + scenario.Duration(p.Ready.Sub(p.Joined).Round(time.Minute)).String() + " after joining"
 	}
 	return p.Reason.Text
 }

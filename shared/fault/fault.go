@@ -67,7 +67,7 @@ func Wrap(kind Kind, cause error, message string) *Error {
 // Error is "message (code): cause. advice", without the parts that are empty.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.Message)
+	b.WriteString(strings.TrimSuffix(e.Message, ".")) // a service's own sentence; ours goes on
 	if e.Code != "" {
 		b.WriteString(" (" + e.Code + ")")
 	}

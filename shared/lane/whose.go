@@ -89,10 +89,10 @@ func (r *run) judge(ctx context.Context, o *order, found []desktop.Desktop) (ver
 // foreign is the sentence that says whose a desktop is. Where it is one of our own people's, two of them share a
 // user name: this is how that is known across calls.
 func (r *run) foreign(d desktop.Desktop, tags map[string]string) string {
-	what := fmt.Sprintf("desktop %s of %s in %s (%s) ", d.ID, d.UserName, d.Directory, d.State)
+	what := fmt.Sprintf("WorkSpace %s of %s in %s (%s) ", d.ID, d.UserName, d.Directory, d.State)
 	switch tags[desktop.TagInstallation] {
 	case "":
-		return what + "was not made by rollcall"
+		return what + "was not made by rollcall; it is left alone"
 	case r.Installation:
 		return what + fmt.Sprintf("belongs to another person of this installation: person %s, slot %s",
 			tags[desktop.TagPerson], tags[desktop.TagSlot])

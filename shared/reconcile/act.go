@@ -23,6 +23,7 @@ type outcome struct {
 	written  map[assignment.Key]bool
 	lost     int // somebody else wrote first; they are looked at again
 	jobs     int
+	surveys  int   // of the jobs
 	unsent   error // what could not be sent is due again by itself
 	finished bool  // the whole plan was applied
 }
@@ -51,7 +52,7 @@ func (p *Planner) act(ctx context.Context, w *world, s scope, t truth, made plan
 		}
 		p.send(ctx, w, saved, &o)
 	}
-	p.sendSurveys(ctx, w, &o)
+	p.sendSurveys(ctx, w, s.cursors, &o)
 	if !o.finished || t.partial {
 		return o, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/shared/assignment"
 	"rollcall/shared/fault"
@@ -24,22 +25,29 @@ const (
 // and only then does the feed's cursor move, so a planner that dies in between reads the same names again.
 // A feed that cannot be read is a problem, not the end of the tick: what is due is still done.
 func (p *Planner) readFeeds(ctx context.Context, w *world, roster Feeds, s *scope) error {
-	cursors, err := p.Cursors.Cursors(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the cursors: %w", err)
+	f := follow(w, s.cursors)
+	if err := p.drop(ctx, f.stale); err != nil {
+		return err
 	}
-	wanted, stale := chains(w, cursors)
-	for _, name := range stale {
-		if err := p.Cursors.DeleteCursor(ctx, name); err != nil {
-			return fmt.Errorf("dropping cursor %s: %w", name, err)
-		}
-	}
-	for _, c := range wanted {
+	unread := len(w.problems)
+	for _, c := range f.read {
 		if p.outOfTime(ctx) {
 			return nil
 		}
 		if err := p.readFeed(ctx, w, roster, c, s); err != nil {
 			return err
+		}
+	}
+	if len(w.problems) > unread { // one of them could not be read: the old chains go on
+		return nil
+	}
+	return p.drop(ctx, f.superseded)
+}
+
+func (p *Planner) drop(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if err := p.Cursors.DeleteCursor(ctx, name); err != nil {
+			return fmt.Errorf("dropping cursor %s: %w", name, err)
 		}
 	}
 	return nil
@@ -162,43 +170,61 @@ func (p *Planner) rollTrees(ctx context.Context, w *world, groups []string) erro
 	return nil
 }
 
-// chains are the cursors to read, and the names of those to drop. Groups that no cursor follows yet get chains of
-// their own, so that the others are not read again; once the chains have become many, they are packed anew.
-func chains(w *world, have []member.Cursor) (read []member.Cursor, drop []string) {
+// followed is how the feeds stand: the cursors to read, in this order, and the names of those to drop, before
+// anything is read and after it.
+type followed struct {
+	read       []member.Cursor
+	stale      []string // follow nothing of interest any more
+	superseded []string // are read once more and then dropped: packed chains have begun before that
+}
+
+// follow decides which cursors are read. Groups that no chain follows yet get chains of their own, so that the others
+// go on undisturbed; chains that have become more than needed are packed anew once they are all a day old. Packed
+// chains begin before the old ones are read for the last time, so nothing falls in between.
+func follow(w *world, have []member.Cursor) followed {
+	var f followed
 	groups := w.trees()
-	followed := map[string]bool{}
+	if len(groups) == 0 {
+		return f
+	}
 	users := member.Cursor{Name: usersFeed}
+	known := map[string]bool{}
+	var old []member.Cursor
 	for _, c := range have {
 		switch {
 		case c.Name == usersFeed:
 			users = c
-			continue
 		case !strings.HasPrefix(c.Name, chainPrefix):
-			continue
-		}
-		if !slices.ContainsFunc(c.Groups, func(g string) bool { return groups[g] }) {
-			drop = append(drop, c.Name)
-			continue
-		}
-		read = append(read, c)
-		for _, g := range c.Groups {
-			followed[g] = true
+		case !slices.ContainsFunc(c.Groups, func(g string) bool { return groups[g] }):
+			f.stale = append(f.stale, c.Name)
+		default:
+			old = append(old, c)
+			for _, g := range c.Groups {
+				known[g] = true
+			}
 		}
 	}
-	var fresh []string
-	for _, g := range slices.Sorted(maps.Keys(groups)) {
-		if !followed[g] {
-			fresh = append(fresh, g)
+	all := slices.Sorted(maps.Keys(groups))
+	if scattered(old, len(all), w.now) {
+		for _, c := range old {
+			f.superseded = append(f.superseded, c.Name)
 		}
+		known = nil
 	}
+	fresh := slices.DeleteFunc(all, func(g string) bool { return known[g] })
 	for chunk := range slices.Chunk(fresh, member.MostGroups) {
-		read = append(read, member.Cursor{Name: chainName(chunk), Groups: chunk})
+		f.read = append(f.read, member.Cursor{Name: chainName(chunk, w.now), Groups: chunk})
 	}
-	slices.SortFunc(read, func(a, b member.Cursor) int { return strings.Compare(a.Name, b.Name) })
-	if len(groups) > 0 {
-		read = append(read, users)
-	}
-	return read, drop
+	slices.SortFunc(old, func(a, b member.Cursor) int { return strings.Compare(a.Name, b.Name) })
+	f.read = append(append(f.read, old...), users)
+	return f
+}
+
+// scattered reports whether the groups could be followed by fewer chains, and all of them are a day old and at rest.
+func scattered(chains []member.Cursor, groups int, now time.Time) bool {
+	needed := (groups + member.MostGroups - 1) / member.MostGroups
+	young := func(c member.Cursor) bool { return c.More || c.Moved.IsZero() || now.Sub(c.Started) < dailyRoll }
+	return len(chains) > needed && !slices.ContainsFunc(chains, young)
 }
 
 // trees are all groups whose changes concern a profile in force.
@@ -213,7 +239,8 @@ func (w *world) trees() map[string]bool {
 	return out
 }
 
-func chainName(groups []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(groups, " ")))
+// chainName is a name that no other chain has: of the groups, and of when it began.
+func chainName(groups []string, now time.Time) string {
+	sum := sha256.Sum256([]byte(now.String() + strings.Join(groups, " ")))
 	return chainPrefix + hex.EncodeToString(sum[:6])
 }

@@ -46,6 +46,7 @@ type Done struct {
 	Written   int    `json:"written"`
 	Overtaken int    `json:"overtaken"` // somebody else wrote first; looked at again
 	Jobs      int    `json:"jobs"`
+	Surveys   int    `json:"surveys"` // of the jobs: looks at directories for the catalogue
 	Unsent    string `json:"unsent,omitempty"`
 	Finished  bool   `json:"finished"`
 }
@@ -93,7 +94,7 @@ func (r *Report) fill(w world, s scope, t truth, made plan.Plan, o outcome) {
 	if r.Problems == nil {
 		r.Problems = []Problem{}
 	}
-	r.Done = Done{Written: len(o.written), Overtaken: o.lost, Jobs: o.jobs, Finished: o.finished}
+	r.Done = Done{Written: len(o.written), Overtaken: o.lost, Jobs: o.jobs, Surveys: o.surveys, Finished: o.finished}
 	if o.unsent != nil {
 		r.Done.Unsent = o.unsent.Error()
 	}

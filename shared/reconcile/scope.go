@@ -9,6 +9,7 @@ import (
 
 	"rollcall/events"
 	"rollcall/shared/assignment"
+	"rollcall/shared/member"
 )
 
 // How many people one tick looks at singly. Who is over stays due or in the inbox, and is looked at by the next tick.
@@ -30,8 +31,9 @@ type scope struct {
 	moreWaiting map[string]bool
 	// inFlight counts the creates under way of each profile that may start some.
 	inFlight map[string]int
-	feeds    int // Graph requests that the feeds took
-	changed  int // people whom the feeds named
+	cursors  []member.Cursor // as they stood when the tick began
+	feeds    int             // Graph requests that the feeds took
+	changed  int             // people whom the feeds named
 }
 
 func newScope() scope {
@@ -49,6 +51,10 @@ func (s *scope) addKeys(keys []assignment.Key) {
 // scope asks the feeds and the ledger who might have changed.
 func (p *Planner) scope(ctx context.Context, req events.Request, w *world, roster Feeds) (scope, error) {
 	s := newScope()
+	var err error
+	if s.cursors, err = p.Cursors.Cursors(ctx); err != nil {
+		return s, fmt.Errorf("reading the cursors: %w", err)
+	}
 	if err := p.readFeeds(ctx, w, roster, &s); err != nil {
 		return s, err
 	}
@@ -95,6 +101,8 @@ func (s *scope) rollsDue(w *world) {
 			s.rolls[id] = "first roll"
 		case standing.RollDue != "":
 			s.rolls[id] = standing.RollDue
+		case !w.now.Before(standing.NextRoll) && w.now.Sub(standing.Rolled) < dailyRoll:
+			s.rolls[id] = "second roll: the feeds began with the one before"
 		case !w.now.Before(standing.NextRoll):
 			s.rolls[id] = "daily roll"
 		}

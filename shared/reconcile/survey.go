@@ -18,12 +18,7 @@ const surveyEvery = 6 * time.Hour
 
 // sendSurveys asks the workers to record what the planner needs to know of directories and bundles: it has no
 // permission to look itself. When a lane was asked last, and for what, is kept like a feed's cursor.
-func (p *Planner) sendSurveys(ctx context.Context, w *world, o *outcome) {
-	cursors, err := p.Cursors.Cursors(ctx)
-	if err != nil {
-		p.Log.WarnContext(ctx, "reading when the directories were surveyed", "error", err)
-		return
-	}
+func (p *Planner) sendSurveys(ctx context.Context, w *world, cursors []member.Cursor, o *outcome) {
 	asked := map[string]member.Cursor{}
 	for _, c := range cursors {
 		asked[c.Name] = c
@@ -39,7 +34,7 @@ func (p *Planner) sendSurveys(ctx context.Context, w *world, o *outcome) {
 			p.Log.WarnContext(ctx, "sending a survey", "lane", job.Lane.String(), "error", err)
 			return
 		}
-		o.jobs++
+		o.jobs, o.surveys = o.jobs+1, o.surveys+1
 		c.Name, c.Link, c.Moved = surveyName(job.Lane), subject, w.now
 		if _, err := p.Cursors.SaveCursor(ctx, c); err != nil {
 			p.Log.WarnContext(ctx, "noting a survey", "lane", job.Lane.String(), "error", err)

@@ -35,7 +35,7 @@ func (p *Planner) truth(ctx context.Context, w *world, s *scope, roster Roster) 
 	singly := lookedAtSingly(s, t.rolled)
 	facts, err := roster.People(ctx, singly)
 	if fault.Of(err).Passing() {
-		w.problem("", "Unread", fmt.Sprintf("%d people could not be asked about and are left for the next tick: %v.", len(singly), err))
+		w.problem("", "Unread", fmt.Sprintf("Nothing could be learnt of the %d looked at singly; they are left for the next tick: %v.", len(singly), err))
 		singly, facts, t.partial = nil, nil, true
 	} else if err != nil {
 		return t, fmt.Errorf("asking Entra about %d people: %w", len(singly), err)

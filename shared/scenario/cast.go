@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/events"
 	"rollcall/shared/config"
 	"rollcall/shared/emulator/gateway"
 	"rollcall/shared/emulator/graph"
@@ -271,7 +273,7 @@ func (c *cast) applyToAWS(ctx context.Context, p *player, e Entry) (string, erro
 	case e.Approve != "":
 		return "profile " + e.Approve + " is approved", nil
 	case e.Ask != nil:
-		return fmt.Sprintf("a person asks the planner: %s", e.Ask.Action), nil
+		return asked(*e.Ask), nil
 	case e.Fault != nil:
 		return c.fault(p, *e.Fault)
 	case e.Quota != nil:
@@ -366,6 +368,17 @@ func each(names []string, do func(string) error) error {
 		}
 	}
 	return nil
+}
+
+// asked tells who asks the planner for what.
+func asked(r events.Request) string {
+	text := cmp.Or(r.By, "somebody") + " asks the planner: " + string(r.Action)
+	for _, about := range []string{r.Profile, r.Person, r.Why} {
+		if about != "" {
+			text += ", " + about
+		}
+	}
+	return text
 }
 
 func list(names []string) string {

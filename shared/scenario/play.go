@@ -195,6 +195,7 @@ func (p *player) invoke(ctx context.Context, req events.Request, happened []stri
 	default:
 		m.Answer = answer
 		m.Report, _ = answer.(*reconcile.Report)
+		m.Would = p.would(m.Report)
 	}
 	if m.Messages, err = p.work(ctx); err != nil {
 		return err
@@ -204,6 +205,19 @@ func (p *player) invoke(ctx context.Context, req events.Request, happened []stri
 	}
 	p.tell(m)
 	return nil
+}
+
+// would is what a dry run says that a run would do, as changes.
+func (p *player) would(r *reconcile.Report) []Change {
+	if r == nil || !r.DryRun {
+		return nil
+	}
+	var out []Change
+	for _, l := range r.Actions {
+		out = append(out, Change{Person: l.Person, Name: p.cast.nameOf(l.Person), Slot: l.Slot, Profile: l.Profile,
+			From: assignment.Status(l.From), To: assignment.Status(l.To), Reason: l.Reason})
+	}
+	return out
 }
 
 // mostTurns bounds how often the worker is called at one moment.

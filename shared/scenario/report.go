@@ -46,6 +46,7 @@ type Moment struct {
 	Error    string            `json:"error,omitempty"`
 	Messages int               `json:"messages,omitempty"`
 	Changes  []Change          `json:"changes,omitempty"`
+	Would    []Change          `json:"-"` // what a dry run says, with the names of the file
 	Calls    Calls             `json:"calls"`
 }
 
