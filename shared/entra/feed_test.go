@@ -64,6 +64,7 @@ func TestGroupChanges(t *testing.T) {
 		"a group leaves":                    {[][]any{{entry(1, changed(nested(7), "@removed", map[string]any{"reason": "deleted"}))}}, nil, []int{1}},
 		"a device joins":                    {[][]any{{entry(1, device())}}, nil, nil},
 		"the group is deleted":              {[][]any{{map[string]any{"id": group(2), "@removed": map[string]any{"reason": "changed"}}}}, nil, []int{2}},
+		"deleted, with members left":        {[][]any{{changed(entry(2, left(1)), "@removed", map[string]any{"reason": "deleted"})}}, []int{1}, []int{2}},
 		"no list of members":                {[][]any{{map[string]any{"id": group(1)}}}, nil, []int{1}},
 		"an empty list":                     {[][]any{{entry(1)}}, nil, []int{1}},
 		"another group's":                   {[][]any{{entry(9, joined(1), nested(7))}}, nil, nil},
@@ -309,5 +310,29 @@ func TestFiftyGroupsFitInOneRequest(t *testing.T) {
 	q, err := url.ParseQuery(query)
 	if err != nil || strings.Count(q.Get("$filter"), " eq ") != 50 || len(s.asked) != 1 {
 		t.Errorf("asked %v", s.asked)
+	}
+}
+
+// Page tokens are nobody's business: neither an error nor the log repeats a query.
+func TestPageTokensAreNotTold(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	_, err := s.directory().GroupChanges(ctx, cursor(s))
+	wantKind(t, err, fault.Unavailable)
+	if strings.Contains(err.Error()+s.logs.String(), "deltatoken") || !strings.Contains(s.logs.String(), "groups/delta") {
+		t.Errorf("error %v, log %s", err, s.logs.String())
+	}
+}
+
+// Links without end that never repeat are left for the next tick after a thousand pages.
+func TestFeedWithoutEnd(t *testing.T) {
+	s := serve(t, nil)
+	n := 0
+	s.graph = func(w http.ResponseWriter, _ *http.Request) {
+		n++
+		writeJSON(w, 200, map[string]any{"value": []any{entry(1, joined(n))}, "@odata.nextLink": fmt.Sprintf("%s/v1.0/groups/delta()?$skiptoken=%d", s.URL, n)})
+	}
+	got, err := s.directory().GroupChanges(ctx, cursor(s))
+	if err != nil || !got.More || got.Pages != 1000 || len(got.People) != 1000 || !strings.HasSuffix(got.Next, "=1000") {
+		t.Errorf("%d pages, %d people, more %v, %v", got.Pages, len(got.People), got.More, err)
 	}
 }

@@ -163,6 +163,31 @@ func TestPeopleInBatches(t *testing.T) {
 	}
 }
 
+// As long as a batch gets some items through, it goes on with the others.
+func TestBatchGoesOnWhileItGetsAnywhere(t *testing.T) {
+	rounds := 0
+	s := serve(t, nil)
+	var let string // the one item that gets through
+	items := batched(func(_, url string, _ json.RawMessage) (int, map[string]string, any) {
+		if let == "" {
+			let = url
+		}
+		if url != let {
+			return 429, nil, graphError("TooManyRequests")
+		}
+		return 200, nil, usersIn(t, url)
+	})
+	s.graph = func(w http.ResponseWriter, r *http.Request) {
+		rounds++
+		let = ""
+		items(w, r)
+	}
+	got, err := s.directory().People(ctx, people(8*15))
+	if err != nil || len(got) != 8*15 || rounds != 8 {
+		t.Errorf("got %d people in %d rounds, %v", len(got), rounds, err)
+	}
+}
+
 func TestPeopleNeverPartial(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int
@@ -212,6 +237,18 @@ func TestBatchThatAnswersTheWrongItems(t *testing.T) {
 			_, err := s.directory().People(ctx, people(1))
 			wantKind(t, err, fault.Unavailable)
 		})
+	}
+}
+
+func TestPoisonedLinkInABatch(t *testing.T) {
+	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent to another host") })
+	s := serve(t, batched(func(string, string, json.RawMessage) (int, map[string]string, any) {
+		return 200, nil, map[string]any{"value": []any{user(1)}, "@odata.nextLink": elsewhere.URL + "/v1.0/x"}
+	}))
+	got, err := s.directory().People(ctx, people(1))
+	wantKind(t, err, fault.Unknown)
+	if got != nil {
+		t.Errorf("got %d people beside the error", len(got))
 	}
 }
 

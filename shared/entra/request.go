@@ -59,7 +59,7 @@ func (d *Directory) askGroupNamed(ctx context.Context, name string) ask {
 }
 
 // askMembers asks for a group's direct members without a cast: a cast is answered from an index that lags, and
-// services may create and delete by this answer. https://learn.microsoft.com/graph/aad-advanced-queries
+// desktops are made and removed by this answer. https://learn.microsoft.com/graph/aad-advanced-queries
 func (d *Directory) askMembers(ctx context.Context, id string, fields []string, top int32) ask {
 	return func() (*abs.RequestInformation, error) {
 		return d.groups().ByGroupId(id).Members().ToGetRequestInformation(ctx, &groups.ItemMembersRequestBuilderGetRequestConfiguration{

@@ -37,7 +37,7 @@ func UntilDeadline(ctx context.Context) time.Duration {
 
 const (
 	mostAttempts = 4
-	mostBytes    = 64 << 20 // of one answer; a page of 999 people is under 1 MB
+	mostBytes    = 16 << 20 // of one answer; a page of 999 people is under 1 MB
 	// staleToken is how old a token must be to be given up after a "denied": younger ones have the roles of today.
 	staleToken = 5 * time.Minute
 )

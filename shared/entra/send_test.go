@@ -32,15 +32,21 @@ func TestOneFault(t *testing.T) {
 			w.Header().Set("Retry-After", "7")
 			refuse(w, 429, "TooManyRequests")
 		}, true, fault.Throttled, "TooManyRequests"},
-		"429 bare":           {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, true, fault.Throttled, "429"},
-		"500":                {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 500, "InternalServerError") }, true, fault.Unavailable, "InternalServerError"},
-		"502 HTML":           {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); io.WriteString(w, "<html>") }, true, fault.Unavailable, "502"},
-		"503":                {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503, "serviceNotAvailable") }, true, fault.Unavailable, "serviceNotAvailable"},
-		"504":                {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(504) }, true, fault.Unavailable, "504"},
-		"connection breaks":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, fault.Unavailable, ""},
-		"200 HTML":           {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>hello") }, true, fault.Unavailable, ""},
-		"200 empty":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, true, fault.Unavailable, ""},
-		"204":                {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, true, fault.Unavailable, ""},
+		"429 bare":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, true, fault.Throttled, "429"},
+		"500":               {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 500, "InternalServerError") }, true, fault.Unavailable, "InternalServerError"},
+		"502 HTML":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); io.WriteString(w, "<html>") }, true, fault.Unavailable, "502"},
+		"503":               {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503, "serviceNotAvailable") }, true, fault.Unavailable, "serviceNotAvailable"},
+		"504":               {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(504) }, true, fault.Unavailable, "504"},
+		"connection breaks": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, fault.Unavailable, ""},
+		"200 HTML":          {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>hello") }, true, fault.Unavailable, ""},
+		"200 empty":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, true, fault.Unavailable, ""},
+		"204":               {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, true, fault.Unavailable, ""},
+		"202 with a body": {func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, 202, map[string]any{"id": group(1), "displayName": "Not yet"})
+		}, true, fault.Unavailable, ""},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, 200, map[string]any{"id": group(1), "displayName": strings.Repeat("x", 16<<20)})
+		}, true, fault.Unavailable, ""},
 		"redirect elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example.com/", 302) }, true, fault.Unavailable, ""},
 		"truncated JSON": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
