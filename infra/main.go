@@ -26,10 +26,10 @@ import (
 const binaries = "build"
 
 func main() {
-	defer jsii.Close()
-	if err := synthesize(); err != nil {
+	err := synthesize()
+	jsii.Close()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		jsii.Close()
 		os.Exit(1)
 	}
 }

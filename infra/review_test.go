@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
-	"github.com/aws/aws-cdk-go/awscdk/v2/cxapi"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
@@ -20,12 +19,9 @@ import (
 func findings(stack awscdk.Stack) (all []string) {
 	awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 	notes, rule := assertions.Annotations_FromStack(stack), assertions.Match_StringLikeRegexp(jsii.String("AwsSolutions-.*"))
-	for _, found := range []*[]*cxapi.SynthesisMessage{
-		notes.FindError(jsii.String("*"), rule), notes.FindWarning(jsii.String("*"), rule),
-	} {
-		for _, message := range *found {
-			all = append(all, fmt.Sprintf("%s: %v", *message.Id, message.Entry.Data))
-		}
+	found := append(*notes.FindError(jsii.String("*"), rule), *notes.FindWarning(jsii.String("*"), rule)...)
+	for _, message := range found {
+		all = append(all, fmt.Sprintf("%s: %v", *message.Id, message.Entry.Data)) //nolint:staticcheck // the type has moved, but assertions still gives the old one
 	}
 	return all
 }
