@@ -133,7 +133,7 @@ func TestWhatAFailureMeans(t *testing.T) {
 	}
 	t.Run("a deadline", func(t *testing.T) {
 		s := start(t)
-		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+		ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 		defer cancel()
 		for name, err := range everyCall(ctx, s) {
 			if got := fault.Of(err); got != fault.Unavailable {
