@@ -115,7 +115,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("and yet there is a result: %v", got)
 		}
 	})
-	t.Run("the context ends while it waits", func(t *testing.T) {
+	t.Run("the context ends meanwhile", func(t *testing.T) {
 		s := start(t, sparingly(1, 1000))
 		ctx, cancel := context.WithCancel(t.Context())
 		s.during(t, "BatchGetItem", cancel)

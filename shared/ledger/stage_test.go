@@ -157,8 +157,8 @@ func (s *stage) during(t *testing.T, operation string, do func()) {
 		}
 		select {
 		case <-armed:
+			close(done) // first: do may end the test's patience with this call
 			do()
-			close(done)
 		default:
 		}
 	}})
