@@ -38,7 +38,8 @@ func plannerMay(s settings, profiles, book awsdynamodb.TableV2, jobs, failures a
 		{sid: "ReadProfiles", actions: []string{"dynamodb:Scan"}, on: []string{*profiles.TableArn()}},
 		{sid: "KeepLedger", on: []string{*book.TableArn()}, actions: []string{
 			"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query",
-			"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}},
+			"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",
+		}},
 		{sid: "FindInLedger", actions: []string{"dynamodb:Query"}, on: indexes(book, ledger.ByProfile, ledger.ByDue)},
 		{sid: "SendJobs", actions: []string{"sqs:SendMessage"}, on: []string{*jobs.QueueArn()}},
 		{sid: "SetFailuresAside", actions: []string{"sqs:SendMessage"}, on: []string{*failures.QueueArn()}},
@@ -61,17 +62,20 @@ func plannerMay(s settings, profiles, book awsdynamodb.TableV2, jobs, failures a
 func workerMay(stack awscdk.Stack, s settings, book awsdynamodb.TableV2, jobs, deadLetters awssqs.Queue) []permission {
 	may := []permission{
 		{sid: "KeepLedger", on: []string{*book.TableArn()}, actions: []string{
-			"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"}},
+			"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
+		}},
 		// What an event source mapping of a queue needs, and no more.
 		// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 		{sid: "TakeJobs", on: []string{*jobs.QueueArn()}, actions: []string{
-			"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}},
+			"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+		}},
 		{sid: "SetAside", actions: []string{"sqs:SendMessage"}, on: []string{*deadLetters.QueueArn()}},
 		{
 			// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonworkspaces.html
 			sid: "SeeDesktops", on: []string{everything}, actions: []string{
 				"workspaces:DescribeWorkspaces", "workspaces:DescribeWorkspaceDirectories",
-				"workspaces:DescribeWorkspaceBundles", "workspaces:DescribeTags"},
+				"workspaces:DescribeWorkspaceBundles", "workspaces:DescribeTags",
+			},
 			because: "None of these four actions of Amazon WorkSpaces knows a resource.",
 		},
 		{

@@ -71,8 +71,10 @@ func readPackages(module string) ([]*Package, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("reading what go list says: %w", err)
 		}
-		p := &Package{Path: l.ImportPath, Name: l.Name, Imports: l.Imports, Deps: l.Deps,
-			TestImports: slices.Concat(l.TestImports, l.XTestImports)}
+		p := &Package{
+			Path: l.ImportPath, Name: l.Name, Imports: l.Imports, Deps: l.Deps,
+			TestImports: slices.Concat(l.TestImports, l.XTestImports),
+		}
 		set := token.NewFileSet()
 		for _, name := range slices.Concat(l.GoFiles, l.IgnoredGoFiles, l.TestGoFiles, l.XTestGoFiles) {
 			file, err := readFile(set, module, filepath.Join(l.Dir, name))

@@ -26,11 +26,11 @@ func texts() []Rule {
 // machinePaths finds absolute paths into a home or a workplace. What follows a host's name or another folder is not
 // one.
 func machinePaths(t Tree) (findings []string) {
-	place := regexp.MustCompile(`(?:^|[^A-Za-z0-9_.~/}-])/(?:home|Users|root|work)/[A-Za-z0-9_.-]+`)
+	place := regexp.MustCompile(`(?:^|[^A-Za-z0-9_.~/}-])(/(?:home|Users|root|work)/[A-Za-z0-9_.-]+)`)
 	for _, text := range t.Texts {
 		for i, line := range strings.Split(text.Content, "\n") {
-			if found := place.FindString(line); found != "" {
-				findings = append(findings, fmt.Sprintf("%s:%d: %s", text.Name, i+1, found[strings.Index(found, "/"):]))
+			for _, found := range place.FindAllStringSubmatch(line, -1) {
+				findings = append(findings, fmt.Sprintf("%s:%d: %s", text.Name, i+1, found[1]))
 			}
 		}
 	}
