@@ -8,10 +8,8 @@ import (
 	"strconv"
 
 	"rollcall/shared/fault"
+	"rollcall/shared/member"
 )
-
-// mostBatch is how many requests go into one $batch. https://learn.microsoft.com/graph/json-batching
-const mostBatch = 20
 
 // item is one request of a batch, as Graph wants it, and what became of it.
 type item struct {
@@ -45,7 +43,7 @@ type wireAnswer struct {
 func (d *Directory) batch(ctx context.Context, doing string, items []*item) error {
 	open := items
 	for attempt := 1; len(open) > 0; {
-		now := open[:min(len(open), mostBatch)]
+		now := open[:min(len(open), member.MostBatch)]
 		again, worst, err := d.batchOnce(ctx, doing, now)
 		if err != nil {
 			return err

@@ -521,7 +521,7 @@ func TestRequestsFollowTheChange(t *testing.T) {
 		w.ok(w.tenant.AddMember(g, w.group("Inner too", w.user("bob"))))
 		roll, err := w.d.Roll(ctx, g, true)
 		w.ok(err)
-		if got, want := w.d.Requests(), int64(entra.RollPages(100_002, 2)); got != want || want != 103 || roll.Pages != 103 {
+		if got, want := w.d.Requests(), int64(member.RollPages(100_002, 2)); got != want || want != 103 || roll.Pages != 103 {
 			t.Errorf("%d requests, %d pages, foretold %d", got, roll.Pages, want)
 		}
 		if len(roll.People) != 100_002 {

@@ -62,7 +62,7 @@ func (d *Directory) People(ctx context.Context, ids []string) (map[string]member
 	order, forms := asked(ids)
 	doing := fmt.Sprintf("reading %d people", len(order))
 	var items []*item
-	for some := range slices.Chunk(order, mostIn) {
+	for some := range slices.Chunk(order, member.MostIn) {
 		it, err := d.reading(d.askPeople(ctx, some))
 		if err != nil {
 			return nil, fault.Wrap(fault.Unknown, err, doing)

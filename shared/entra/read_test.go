@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"rollcall/shared/entra"
 	"rollcall/shared/fault"
 	"rollcall/shared/member"
 )
@@ -416,12 +415,12 @@ func TestStandingsRefused(t *testing.T) {
 
 func TestCost(t *testing.T) {
 	for _, c := range []struct{ n, g, look int }{{0, 1, 0}, {1, 1, 2}, {15, 5, 2}, {300, 1, 17}, {301, 1, 18}, {1, 21, 3}} {
-		if got := entra.LookUps(c.n, c.g); got != c.look {
+		if got := member.LookUps(c.n, c.g); got != c.look {
 			t.Errorf("LookUps(%d, %d) = %d, want %d", c.n, c.g, got, c.look)
 		}
 	}
 	for _, c := range []struct{ members, nested, pages int }{{0, 0, 1}, {999, 0, 1}, {1000, 0, 2}, {100000, 0, 101}, {100000, 3, 104}} {
-		if got := entra.RollPages(c.members, c.nested); got != c.pages {
+		if got := member.RollPages(c.members, c.nested); got != c.pages {
 			t.Errorf("RollPages(%d, %d) = %d, want %d", c.members, c.nested, got, c.pages)
 		}
 	}
@@ -429,8 +428,8 @@ func TestCost(t *testing.T) {
 		n, members int
 		few        bool
 	}{{1, 10, false}, {1, 10000, true}, {300, 10000, false}, {100, 10000, true}, {1, 1000, true}} {
-		if got := entra.FewIsCheaper(c.n, 1, c.members, 0); got != c.few {
-			t.Errorf("FewIsCheaper(%d of %d) = %v: %d against %d", c.n, c.members, got, entra.LookUps(c.n, 1), entra.RollPages(c.members, 0))
+		if got := member.FewIsCheaper(c.n, 1, member.RollPages(c.members, 0)); got != c.few {
+			t.Errorf("FewIsCheaper(%d of %d) = %v: %d against %d", c.n, c.members, got, member.LookUps(c.n, 1), member.RollPages(c.members, 0))
 		}
 	}
 }
@@ -452,7 +451,7 @@ func TestCostIsWhatIsSent(t *testing.T) {
 		if _, err := d.Standings(ctx, people(n), []string{group(1)}, true); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := len(s.asked), entra.LookUps(n, 1); got != want || d.Requests() != int64(want) {
+		if got, want := len(s.asked), member.LookUps(n, 1); got != want || d.Requests() != int64(want) {
 			t.Errorf("%d people: %d requests, counted %d, foretold %d", n, got, d.Requests(), want)
 		}
 	}

@@ -12,16 +12,10 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 
 	"rollcall/shared/fault"
+	"rollcall/shared/member"
 )
 
 // This file is every request that the package makes, built with the SDK's request builders.
-
-// pageSize is the most that Graph gives of a group's members in one page.
-// https://learn.microsoft.com/graph/api/group-list-members
-const pageSize = 999
-
-// mostIn is how many values one "in" takes. https://learn.microsoft.com/graph/filter-query-parameter
-const mostIn = 15
 
 // personFields are the facts of a person, and a change to one of them is news in the users feed. Short on purpose: a
 // field that needs a permission of its own may fail the whole request.
@@ -87,7 +81,7 @@ func (d *Directory) askPeople(ctx context.Context, ids []string) ask {
 
 func (d *Directory) askMemberOf(ctx context.Context, person string) ask {
 	return func() (*abs.RequestInformation, error) {
-		top := int32(pageSize)
+		top := int32(member.MembersPage)
 		return d.users().ByUserId(person).MemberOf().ToGetRequestInformation(ctx, &users.ItemMemberOfRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.ItemMemberOfRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top}})
 	}

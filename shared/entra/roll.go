@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"rollcall/shared/fault"
 	"rollcall/shared/member"
@@ -20,46 +19,19 @@ const (
 	groupType = "#microsoft.graph.group"
 )
 
-// Position is where a roll stands between two pages: plain data, to be kept as JSON while a roll of very many people
-// goes on over several ticks. It holds no people, only what is still to be read; some 45 bytes for each nested group,
-// 80 where those lie deep, and 20 for each page of the group being read (1,000 pages are a million people).
-//
-// The zero value with Group and Nested set begins a roll; NextPage moves it; Done ends it.
-type Position struct {
-	Group  string `json:"group"` // object id
-	Nested bool   `json:"nested,omitempty"`
-	// Started is when the first page was asked for: who was not seen by a roll is who was last seen before this.
-	Started time.Time `json:"started,omitzero"`
-	// At is the path of the group that is being read, as in member.Roll.Via; Link is its next page, empty for the first.
-	At   string `json:"at,omitempty"`
-	Link string `json:"link,omitempty"`
-	// Some is set once that group has shown a member; Links are hashes of its links, so that a loop is noticed.
-	Some  bool     `json:"some,omitempty"`
-	Links []uint64 `json:"links,omitempty"`
-	// Ahead are the paths of the groups to read after it, and Walked the ids of all groups met, the root first.
-	Ahead  []string `json:"ahead,omitempty"`
-	Walked []string `json:"walked,omitempty"`
-	// Pages, Others and Direct are as in member.Roll. People counts those on the pages; one who is met twice counts twice.
-	Pages  int  `json:"pages,omitempty"`
-	Others int  `json:"others,omitempty"`
-	Direct int  `json:"direct,omitempty"`
-	People int  `json:"people,omitempty"`
-	Done   bool `json:"done,omitempty"`
-}
+// position is a member.Position with what moves it.
+type position member.Position
 
 // reading is the id of the group that is being read.
-func (p Position) reading() string {
+func (p position) reading() string {
 	return orElse(p.At[strings.LastIndex(p.At, "/")+1:], p.Group)
 }
 
-// Page is one page of a roll.
-type Page struct {
-	// People are those on the page. Somebody may be on several: directly, and through nested groups.
-	People []member.Person
-	// Via is how they are in the group, as in member.Roll.
-	Via string
-	// Next is the position after this page. It may be kept once everyone on the page has been written down.
-	Next Position
+// page is a member.Page that is being put together.
+type page struct {
+	people []member.Person
+	via    string
+	next   position
 }
 
 // NextPage reads the page at a position and costs one request, and a second one where a group turns out to be empty.
@@ -68,13 +40,14 @@ type Page struct {
 // NotFound: the group is gone. Denied: people came without their fields (User.Read.All is missing), or a group hides
 // its membership and showed nobody. Expired: the position is too old; begin again. Unavailable and Throttled: read the
 // same page later. No page may be taken for the roll: only all of them up to Done are.
-func (d *Directory) NextPage(ctx context.Context, p Position) (Page, error) {
+func (d *Directory) NextPage(ctx context.Context, at member.Position) (member.Page, error) {
+	p := position(at)
 	doing := "taking the roll of group " + p.Group
 	if err := objectID("group", p.Group); err != nil {
-		return Page{}, err
+		return member.Page{}, err
 	}
 	if p.Done {
-		return Page{}, fault.New(fault.Unknown, doing+": it is finished")
+		return member.Page{}, fault.New(fault.Unknown, doing+": it is finished")
 	}
 	if p.Started.IsZero() {
 		p.Started, p.Walked = d.clock.Now(), []string{strings.ToLower(p.Group)}
@@ -82,35 +55,43 @@ func (d *Directory) NextPage(ctx context.Context, p Position) (Page, error) {
 	if p.At != "" {
 		doing += ", nested group " + p.reading()
 	}
+	got, err := d.page(ctx, doing, p)
+	if err != nil {
+		return member.Page{}, err
+	}
+	return member.Page{People: got.people, Via: got.via, Next: member.Position(got.next)}, nil
+}
+
+func (d *Directory) page(ctx context.Context, doing string, p position) (page, error) {
 	l, err := d.membersPage(ctx, doing, p)
 	if err != nil {
-		return Page{}, d.vanished(p, err)
+		return page{}, d.vanished(p, err)
 	}
-	page := Page{Via: p.At, Next: p}
-	if err := page.take(l, doing); err != nil {
-		return Page{}, d.stale(err)
+	got := page{via: p.At, next: p}
+	if err := got.take(l, doing); err != nil {
+		return page{}, d.stale(err)
 	}
 	if l.Next != "" {
 		if err := d.sameHost(doing, l.Next); err != nil {
-			return Page{}, err
+			return page{}, err
 		}
-		if err := page.Next.turn(l.Next, doing); err != nil {
-			return Page{}, err
+		if err := got.next.turn(l.Next, doing); err != nil {
+			return page{}, err
 		}
-		return page, nil
+		return got, nil
 	}
-	if !page.Next.Some {
+	if !got.next.Some {
 		if err := d.reallyEmpty(ctx, p, doing); err != nil {
-			return Page{}, d.vanished(p, err)
+			return page{}, d.vanished(p, err)
 		}
 	}
-	page.Next.descend()
-	return page, nil
+	got.next.descend()
+	return got, nil
 }
 
-func (d *Directory) membersPage(ctx context.Context, doing string, p Position) (list[wirePerson], error) {
+func (d *Directory) membersPage(ctx context.Context, doing string, p position) (list[wirePerson], error) {
 	if p.Link == "" {
-		return get[list[wirePerson]](ctx, d, doing, d.askMembers(ctx, p.reading(), personFields, pageSize))
+		return get[list[wirePerson]](ctx, d, doing, d.askMembers(ctx, p.reading(), personFields, member.MembersPage))
 	}
 	if err := d.stored(doing, p.Link); err != nil {
 		return list[wirePerson]{}, err
@@ -119,17 +100,17 @@ func (d *Directory) membersPage(ctx context.Context, doing string, p Position) (
 }
 
 // take sorts the members of one page into people, groups to walk and others.
-func (page *Page) take(l list[wirePerson], doing string) error {
+func (g *page) take(l list[wirePerson], doing string) error {
 	if l.Value == nil {
 		return brokenAnswer(doing, "", errNoList)
 	}
-	next := &page.Next
+	next := &g.next
 	next.Pages++
 	next.Some = next.Some || len(*l.Value) > 0
 	if next.At == "" {
 		next.Direct += len(*l.Value)
 	}
-	page.People = make([]member.Person, 0, len(*l.Value))
+	g.people = make([]member.Person, 0, len(*l.Value))
 	for n := range *l.Value {
 		w := &(*l.Value)[n]
 		switch w.Type {
@@ -138,7 +119,7 @@ func (page *Page) take(l list[wirePerson], doing string) error {
 			if err != nil {
 				return err
 			}
-			page.People = append(page.People, person)
+			g.people = append(g.people, person)
 		case groupType:
 			if w.ID == "" {
 				return missing(doing, "id of a nested group")
@@ -150,12 +131,12 @@ func (page *Page) take(l list[wirePerson], doing string) error {
 			next.Others++
 		}
 	}
-	next.People += len(page.People)
+	next.People += len(g.people)
 	return nil
 }
 
 // meet puts a nested group on the list, once: that is what cuts cycles.
-func (p *Position) meet(id string) {
+func (p *position) meet(id string) {
 	if !p.Nested || slices.Contains(p.Walked, id) {
 		return
 	}
@@ -168,7 +149,7 @@ func (p *Position) meet(id string) {
 }
 
 // turn goes on to the group's next page.
-func (p *Position) turn(link, doing string) error {
+func (p *position) turn(link, doing string) error {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(link)) // a hash never fails
 	if slices.Contains(p.Links, h.Sum64()) {
@@ -179,7 +160,7 @@ func (p *Position) turn(link, doing string) error {
 }
 
 // descend goes on to the next group, in the order in which they were met: so the shortest path is found first.
-func (p *Position) descend() {
+func (p *position) descend() {
 	p.Link, p.Links, p.Some = "", nil, false
 	if len(p.Ahead) == 0 {
 		p.At, p.Done = "", true
@@ -190,7 +171,7 @@ func (p *Position) descend() {
 
 // reallyEmpty tells an empty group from one that does not show us its members: it has to answer, and not be hidden.
 // What Graph answers where Member.Read.Hidden is missing is not documented; this is right for an empty list and a 403.
-func (d *Directory) reallyEmpty(ctx context.Context, p Position, doing string) error {
+func (d *Directory) reallyEmpty(ctx context.Context, p position, doing string) error {
 	g, err := d.group(ctx, p.reading())
 	if err != nil {
 		return err
@@ -205,7 +186,7 @@ func (d *Directory) reallyEmpty(ctx context.Context, p Position, doing string) e
 
 // vanished makes "not found" of a nested group a passing fault: the tree changed while it was read, which says
 // nothing about the group whose roll it is.
-func (d *Directory) vanished(p Position, err error) error {
+func (d *Directory) vanished(p position, err error) error {
 	if p.At == "" || !fault.Is(err, fault.NotFound) {
 		return err
 	}
@@ -219,7 +200,7 @@ func (d *Directory) vanished(p Position, err error) error {
 // Group reads the rest. Who is in the group by several ways is there by the shortest.
 func (d *Directory) Roll(ctx context.Context, group string, nested bool) (member.Roll, error) {
 	roll := member.Roll{Group: member.Group{ID: group}, Nested: nested, People: map[string]member.Person{}, Via: map[string]string{}}
-	p := Position{Group: group, Nested: nested}
+	p := member.Position{Group: group, Nested: nested}
 	for !p.Done {
 		page, err := d.NextPage(ctx, p)
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"rollcall/shared/entra"
 	"rollcall/shared/fault"
 	"rollcall/shared/member"
 )
@@ -299,14 +298,14 @@ func TestRollOverSeveralTicks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := json.Marshal(entra.Position{Group: group(1), Nested: true})
+	kept, err := json.Marshal(member.Position{Group: group(1), Nested: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	people := map[string]member.Person{}
-	var last entra.Position
+	var last member.Position
 	for !last.Done {
-		var p entra.Position
+		var p member.Position
 		if err := json.Unmarshal(kept, &p); err != nil {
 			t.Fatal(err)
 		}
@@ -344,7 +343,7 @@ func TestRollOverSeveralTicks(t *testing.T) {
 func TestPositionTooOld(t *testing.T) {
 	for _, code := range []string{"Directory_ExpiredPageToken", "Request_BadRequest", "BrandNew"} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, code) })
-		p := entra.Position{Group: group(1), Started: noon, Link: s.URL + "/v1.0/groups/x/members?$skiptoken=old", Walked: []string{group(1)}}
+		p := member.Position{Group: group(1), Started: noon, Link: s.URL + "/v1.0/groups/x/members?$skiptoken=old", Walked: []string{group(1)}}
 		_, err := s.directory().NextPage(ctx, p)
 		wantKind(t, err, fault.Expired)
 	}

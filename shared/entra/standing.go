@@ -11,10 +11,6 @@ import (
 	"rollcall/shared/member"
 )
 
-// mostGroupsChecked is how many groups one checkMemberGroups takes.
-// https://learn.microsoft.com/graph/api/directoryobject-checkmembergroups
-const mostGroupsChecked = 20
-
 // Standings asks for each person whether they are in each group: with nested, through groups inside groups too.
 // Keys are the ids as they were given. The answers are In, Out and Unknown:
 //
@@ -121,7 +117,7 @@ func (q *question) personItems(ctx context.Context, people, wanted []string) ([]
 			asks = append(asks, personItem{item: it, person: person, groups: wanted})
 			continue
 		}
-		for some := range slices.Chunk(wanted, mostGroupsChecked) {
+		for some := range slices.Chunk(wanted, member.MostGroupsChecked) {
 			asks = append(asks, personItem{item: checkItem(person, some), person: person, groups: some})
 		}
 	}

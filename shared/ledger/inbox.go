@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,11 +14,11 @@ import (
 	"rollcall/shared/fault"
 )
 
-const inboxPrefix = "INBOX#"
+// inboxPartition is one partition: it takes a thousand writes a second, which is more than a planner makes, and to
+// find it empty costs each tick one read.
+const inboxPartition = "INBOX"
 
-// inboxKey is where a person's name lies. The inbox has as many partitions as byDue has shards, because a feed may
-// name a hundred thousand people at once and one partition takes a thousand writes a second.
-func inboxKey(person string) item { return key(inboxPrefix+Shard(person), person) }
+func inboxKey(person string) item { return key(inboxPartition, person) }
 
 // Name writes people down as named by a feed, until Forget. Whoever is in already stays in. On an error some may have
 // been written; naming them again does no harm.
@@ -40,23 +39,16 @@ func (l *Ledger) Forget(ctx context.Context, people []string) error {
 // them, or all where limit is 0.
 func (l *Ledger) Named(ctx context.Context, limit int) ([]string, error) {
 	const doing = "reading the inbox"
-	var shards [dueShards][]item
-	reads, ctx := errgroup.WithContext(ctx)
-	for n := range dueShards {
-		reads.Go(func() (err error) {
-			shards[n], err = l.query(ctx, &dynamodb.QueryInput{
-				KeyConditionExpression:    aws.String("#pk = :pk"),
-				ExpressionAttributeValues: item{":pk": text(inboxPrefix + strconv.Itoa(n))},
-				ConsistentRead:            aws.Bool(true),
-			}, limit, doing)
-			return err
-		})
-	}
-	if err := reads.Wait(); err != nil {
+	found, err := l.query(ctx, &dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("#pk = :pk"),
+		ExpressionAttributeValues: item{":pk": text(inboxPartition)},
+		ConsistentRead:            aws.Bool(true),
+	}, limit, doing)
+	if err != nil {
 		return nil, err
 	}
 	var people []string
-	for _, it := range slices.Concat(shards[:]...) {
+	for _, it := range found {
 		_, person, _ := strings.Cut(keyText(it), " ")
 		people = append(people, person)
 	}

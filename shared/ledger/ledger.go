@@ -22,7 +22,7 @@
 //	RUNS                <time>#<id>             Run; expires
 //	SETTINGS            STOP                    profile.Stop
 //	LEASE               PLANNER                 lease.Lease
-//	INBOX#<shard>       <objectId>              a person whom a feed has named
+//	INBOX               <objectId>              a person whom a feed has named
 //
 // An item's attributes are the JSON fields of its value, so that it can be read in the DynamoDB console, and a few
 // that belong to the ledger: writeId (which write put it there), saved (see Save), the keys of the two indexes,
@@ -32,7 +32,7 @@
 //
 // The indexes hold keys only. byProfile (profileKey, statusKey) has every assignment, under the profile that counts
 // ("-" where none does) and "<status>#<person>#<slot>". byDue (dueShard, dueAt) is sparse: it has the assignments
-// that are to be looked at again, in 8 shards by a hash of the person. Both are eventually consistent: a caller
+// that are to be looked at again, in 2 shards by a hash of the person. Both are eventually consistent: a caller
 // Loads what they find, and believes only that.
 //
 // # Writing on top of what was read
@@ -74,14 +74,14 @@
 //	Save             1 write for the item, 2 where profile or status changes, 1 or 2 where the due time does,
 //	                 1 for each event; a Conflict adds 1 read
 //	Poke             1 write for each key, 1 or 2 for the index; where it is due already, 2 writes
-//	Due              8 queries: 0.5 reads for each, which is enough for 40 keys
+//	Due              2 queries: 0.5 reads for each, which is enough for 40 keys
 //	OfProfile        0.5 reads for every 40 keys or so
 //	OfPerson         1 read for every 4 items or so
 //	History          1 read for every 10 events or so
 //	Everyone         OfProfile and Load together
 //	Acquire, Renew   1 write; where another holds it, 1 more and 1 read
 //	Name, Forget     1 write for each person
-//	Named            8 queries: 1 read for each, and 1 more for every 60 people or so
+//	Named            1 query: 1 read, and 1 more for every 60 people or so
 //	Standings        1 read for each 4 KB of all of them together
 //	Profiles.All     likewise, over the profiles table
 //

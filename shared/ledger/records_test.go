@@ -301,9 +301,9 @@ func TestInbox(t *testing.T) {
 	t.Run("nobody has no name", func(t *testing.T) {
 		expectKind(t, start(t).Name(t.Context(), []string{"ada", ""}), fault.Rejected)
 	})
-	t.Run("one shard that cannot be read is an error", func(t *testing.T) {
+	t.Run("an inbox that cannot be read is an error", func(t *testing.T) {
 		s := start(t)
-		s.inject(t, gateway.Fault{Operation: "Query", Why: service.Deny, Skip: 7})
+		s.inject(t, gateway.Fault{Operation: "Query", Why: service.Deny})
 		_, err := s.Named(t.Context(), 0)
 		expectKind(t, err, fault.Denied)
 	})

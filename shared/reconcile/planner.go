@@ -71,6 +71,14 @@ type Cursors interface {
 	DeleteCursor(ctx context.Context, name string) error
 }
 
+// RollBook keeps rolls that take longer than a tick: where they stand, and the ids seen so far, 16 bytes each.
+type RollBook interface {
+	// LoadRoll gives NotFound where there is none.
+	LoadRoll(ctx context.Context, name string) (at member.Position, seen []byte, err error)
+	SaveRoll(ctx context.Context, name string, at member.Position, seen []byte) error
+	DropRoll(ctx context.Context, name string) error
+}
+
 // Journal is the lease and the summaries of runs.
 type Journal interface {
 	Acquire(ctx context.Context, holder string, now time.Time, ttl time.Duration) (lease.Lease, error)
@@ -97,8 +105,10 @@ type Rolls interface {
 	// Group finds a group by object id or by display name. NotFound where there is none; Rejected where a name
 	// matches two.
 	Group(ctx context.Context, ref string) (member.Group, error)
-	// Roll is everyone in a group: every page or an error.
-	Roll(ctx context.Context, group string, nested bool) (member.Roll, error)
+	// NextPage reads the page at a position. Only all of them, up to the position that is Done, are the roll.
+	NextPage(ctx context.Context, at member.Position) (member.Page, error)
+	// Count is how many direct members of every kind an index knows of. The index lags: it only cross-checks a roll.
+	Count(ctx context.Context, group string) (int, error)
 }
 
 // Lookups ask about a few people.
@@ -129,6 +139,7 @@ type Planner struct {
 	Inbox       Inbox
 	Book        Book
 	Cursors     Cursors
+	Rolls       RollBook
 	Journal     Journal
 	Queue       Queue
 	SignIn      SignIn
@@ -146,7 +157,7 @@ type Planner struct {
 func (p *Planner) Handle(ctx context.Context, req events.Request) (any, error) {
 	switch req.Action {
 	case events.Run:
-		return p.leased(ctx, req, p.tick)
+		return p.leased(ctx, req, p.run)
 	case events.DryRun, events.Preview:
 		return p.dryRun(ctx, req)
 	case events.Approve:

@@ -38,7 +38,7 @@ func newCompany(t *testing.T) *company {
 	t.Helper()
 	c := &company{t: t, clock: clock.NewManual(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), ledger: seams.NewLedger(),
 		entra: seams.NewEntra(), queue: &seams.Queue{}, made: map[assignment.Key]int{}, fail: map[string]fault.Kind{}}
-	c.planner = &Planner{Profiles: c.ledger, Assignments: c.ledger, Inbox: c.ledger, Book: c.ledger, Cursors: c.ledger,
+	c.planner = &Planner{Profiles: c.ledger, Assignments: c.ledger, Inbox: c.ledger, Book: c.ledger, Cursors: c.ledger, Rolls: c.ledger,
 		Journal: c.ledger, Queue: c.queue, Clock: c.clock, Log: slog.New(slog.DiscardHandler),
 		SignIn:   func(context.Context) (Roster, error) { return c.entra, c.signIn },
 		LeaseFor: 15 * time.Minute, Margin: 30 * time.Second}
@@ -246,6 +246,12 @@ func TestWhatStopsAProfileStopsOnlyIt(t *testing.T) {
 	}{
 		{"malformed", func(c *company) { c.profile("sales", map[string]any{"bundle": "Standard"}) }, "Malformed"},
 		{"its group is gone", func(c *company) { c.entra.DeleteGroup("g-sales") }, "GroupGone"},
+		{"its group shows fewer than it counts", func(c *company) {
+			c.person("eve", "g-sales")
+			c.entra.Mute = true
+			c.entra.Leave("g-sales", "ada")
+			c.entra.Mute, c.entra.Miscount = false, 63
+		}, "Suspicious"},
 		{"its group is empty", func(c *company) { c.entra.Leave("g-sales", "ada") }, "Suspicious"},
 		{"deleted", func(c *company) { c.ledger.Erase("sales") }, "Deleted"},
 		{"paused", func(c *company) { c.profile("sales", map[string]any{"paused": true}) }, "Paused"},
@@ -422,7 +428,7 @@ func (c *company) end() map[string]string {
 	return out
 }
 
-// TestDyingAtAnyCall kills the planner before and after every one of its calls in turn. The ticks that follow make
+// TestDyingAtAnyCall kills the planner before and after its calls in turn. The ticks that follow make
 // it whole: everyone ends as they would have, with one desktop each.
 func TestDyingAtAnyCall(t *testing.T) {
 	run := func(dieAt int, after bool) (*company, int) {
@@ -459,9 +465,9 @@ func TestDyingAtAnyCall(t *testing.T) {
 	if want["p0"] != "Provisioned , 1 made" || want["p3"] != "Provisioned Left, 1 made" || want["child"] != "Provisioned , 1 made" {
 		t.Fatalf("the story without a death: %v", want)
 	}
-	step := 1
+	step := 5 // relatively prime to the calls of a round, so that every kind of call is struck
 	if testing.Short() {
-		step = 7
+		step = 23
 	}
 	for _, after := range []bool{false, true} {
 		for n := 1; n <= calls; n += step {
@@ -471,5 +477,69 @@ func TestDyingAtAnyCall(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("killed before and after each of %d calls", calls)
+	t.Logf("killed before and after every %dth of %d calls", step, calls)
+}
+
+// hurried is a context whose deadline is on the company's clock; it does not end by itself.
+type hurried struct {
+	context.Context
+	at time.Time
+}
+
+func (h hurried) Deadline() (time.Time, bool) { return h.at, true }
+
+func TestARollGoesOnOverSeveralTicks(t *testing.T) {
+	c := newCompany(t)
+	for i := range 30 { // ten pages
+		c.person(fmt.Sprintf("p%02d", i), "g-sales")
+	}
+	c.approve("sales")
+	pages := 0
+	c.entra.Gate = func(call string, after bool) error {
+		if call == "NextPage" && !after {
+			pages++
+			c.clock.Advance(20 * time.Second)
+		}
+		return nil
+	}
+	ticks := 0
+	for ; c.ledger.Standing("sales").Rolled.IsZero(); ticks++ {
+		if ticks > 20 {
+			t.Fatalf("not finished after %d ticks and %d pages", ticks, pages)
+		}
+		answer, err := c.planner.Handle(hurried{t.Context(), c.clock.Now().Add(100 * time.Second)}, events.Request{Action: events.Run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := answer.(*Report); r.Done.Finished == c.ledger.Standing("sales").Rolled.IsZero() {
+			t.Errorf("tick %d says finished %v", ticks, r.Done.Finished)
+		}
+		c.clock.Advance(5 * time.Minute)
+	}
+	if ticks < 2 || pages > 10+ticks { // a page that was read as time ran out is read again
+		t.Errorf("%d pages were read in %d ticks; want ten, in several ticks, and hardly any twice", pages, ticks)
+	}
+	if got := len(c.ledger.Items()); got != 30 {
+		t.Errorf("%d people were found, want 30", got)
+	}
+	if got := c.ledger.Standing("sales").Members; got != 30 {
+		t.Errorf("the roll counts %d members, want 30", got)
+	}
+}
+
+func TestManyChangesAreReadAsAGroup(t *testing.T) {
+	c := newCompany(t)
+	c.person("ada", "g-sales")
+	c.approve("sales")
+	c.day(2 * time.Hour)
+	for i := range 400 {
+		c.person(fmt.Sprintf("n%03d", i), "g-sales")
+	}
+	report := c.tick()
+	if why := report.LookedAt.Rolls["sales"]; !strings.HasPrefix(why, "takes fewer requests than asking for 400 people") {
+		t.Errorf("400 new people were asked for one by one: %+v", report.LookedAt)
+	}
+	if report.LookedAt.People < 401 {
+		t.Errorf("looked at %d people", report.LookedAt.People)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"rollcall/events"
@@ -23,13 +22,15 @@ type Report struct {
 	DryRun bool      `json:"dryRun,omitempty"`
 
 	LookedAt LookedAt       `json:"lookedAt"`
-	Planned  map[string]int `json:"planned"` // by verb
+	Planned  map[string]int `json:"planned"` // by verb, and how many are held
 	Done     Done           `json:"done"`
 
-	Actions  []Line    `json:"actions"`
-	Held     []Line    `json:"held"`
+	Actions  []Line    `json:"actions,omitempty"`
+	Held     []Line    `json:"held,omitempty"`
 	Problems []Problem `json:"problems"`
 	Next     string    `json:"next"`
+
+	held int // how many, in all
 }
 
 // LookedAt is the scope of a tick.
@@ -65,17 +66,16 @@ type Line struct {
 
 const mostLines = 200
 
-func newReport(req events.Request, w world) *Report {
+func newReport(req events.Request, now time.Time) *Report {
 	return &Report{
-		Run: fmt.Sprintf("%s-%s", w.now.Format("20060102T150405Z"), req.Action), Action: string(req.Action), By: req.By,
-		Began: w.now, Planned: map[string]int{}, LookedAt: LookedAt{Profiles: len(w.inForce), Rolls: map[string]string{}},
-		Actions: []Line{}, Held: []Line{}, Problems: slices.Clone(w.problems),
+		Run: fmt.Sprintf("%s-%s", now.Format("20060102T150405Z"), req.Action), Action: string(req.Action), By: req.By,
+		Began: now, Planned: map[string]int{}, Actions: []Line{}, Held: []Line{},
 	}
 }
 
-func (r *Report) fill(w world, s scope, t truth, made plan.Plan, o outcome) {
-	r.LookedAt.FeedRequests, r.LookedAt.Changed = s.feeds, s.changed
-	r.LookedAt.Rolls, r.LookedAt.People = maps.Clone(s.rolls), len(t.people)
+// add notes one round.
+func (r *Report) add(people []plan.Person, made plan.Plan) {
+	r.LookedAt.People += len(people)
 	for _, a := range made.Actions {
 		r.Planned[string(a.Verb)]++
 		if len(r.Actions) < mostLines {
@@ -84,42 +84,49 @@ func (r *Report) fill(w world, s scope, t truth, made plan.Plan, o outcome) {
 				To: string(a.After.Status), Reason: a.Reason})
 		}
 	}
-	names := userNames(t)
-	for _, h := range made.Held {
-		if len(r.Held) < mostLines {
-			r.Held = append(r.Held, Line{Person: h.Person, UserName: names[h.Person], Slot: h.Slot, Profile: h.Profile, Reason: h.Reason})
+	r.held += len(made.Held)
+	if len(made.Held) == 0 || len(r.Held) >= mostLines {
+		return
+	}
+	names := map[string]string{}
+	for i := range people {
+		names[people[i].ID] = people[i].Facts.UPN
+	}
+	for _, h := range made.Held[:min(len(made.Held), mostLines-len(r.Held))] {
+		r.Held = append(r.Held, Line{Person: h.Person, UserName: names[h.Person], Slot: h.Slot, Profile: h.Profile, Reason: h.Reason})
+	}
+}
+
+// close ends the report of a tick.
+func (r *Report) close(t *tick, now time.Time) {
+	r.Ended = now
+	r.LookedAt.Profiles, r.LookedAt.FeedRequests, r.LookedAt.Changed = len(t.w.inForce), t.s.feeds, t.s.changed
+	r.LookedAt.Rolls = maps.Clone(t.s.rolls)
+	r.Problems = append([]Problem{}, t.w.problems...)
+	r.Done.Finished = !t.unfinished
+	if r.held > 0 {
+		r.Planned["held"] = r.held
+	}
+	r.Next = r.next()
+}
+
+func (r *Report) next() string {
+	actions := 0
+	for verb, n := range r.Planned {
+		if verb != "held" {
+			actions += n
 		}
 	}
-	r.Problems = slices.Clone(w.problems)
-	if r.Problems == nil {
-		r.Problems = []Problem{}
-	}
-	r.Done = Done{Written: len(o.written), Overtaken: o.lost, Jobs: o.jobs, Surveys: o.surveys, Finished: o.finished}
-	if o.unsent != nil {
-		r.Done.Unsent = o.unsent.Error()
-	}
-	r.Next = r.next(len(made.Actions), len(made.Held))
-}
-
-func userNames(t truth) map[string]string {
-	out := make(map[string]string, len(t.people))
-	for _, who := range t.people {
-		out[who.ID] = who.Facts.UPN
-	}
-	return out
-}
-
-func (r *Report) next(actions, held int) string {
 	switch {
 	case r.DryRun && actions == 0:
 		return "Nothing would be done."
 	case r.DryRun:
-		return fmt.Sprintf("This was a dry run: nothing was written and nothing was sent. A run would do %d things and hold %d back.", actions, held)
+		return fmt.Sprintf("This was a dry run: nothing was written and nothing was sent. A run would do %d things and hold %d back.", actions, r.held)
 	case !r.Done.Finished:
 		return "Out of time: the next tick goes on where this one stopped."
 	case len(r.Problems) > 0:
 		return "See problems; everything else is taken care of by the next ticks."
-	case held > 0:
+	case r.held > 0:
 		return "Who is held back is looked at again by itself, as the reasons say."
 	}
 	return "Nothing to do."
@@ -129,9 +136,5 @@ func (r *Report) next(actions, held int) string {
 func (r *Report) summary() Report {
 	short := *r
 	short.Actions, short.Held = nil, nil
-	short.Planned = maps.Clone(r.Planned)
-	if len(r.Held) > 0 {
-		short.Planned["held"] = len(r.Held)
-	}
 	return short
 }

@@ -26,7 +26,8 @@ type scope struct {
 	people map[string]bool
 	inbox  []string
 	// keys are items that were found through the ledger; they are loaded with the people's.
-	keys map[assignment.Key]bool
+	keys   map[assignment.Key]bool
+	byHand bool // a person named somebody: they are looked at singly, whatever it costs
 	// moreWaiting are profiles that have more people waiting than this tick looks at.
 	moreWaiting map[string]bool
 	// inFlight counts the creates under way of each profile that may start some.
@@ -41,6 +42,17 @@ func newScope() scope {
 		moreWaiting: map[string]bool{}, inFlight: map[string]int{}}
 }
 
+// sortedKeys are the items of everyone who is looked at singly: those found, and one in each slot for every person.
+func (s *scope) sortedKeys(slots []string) []assignment.Key {
+	all := maps.Clone(s.keys)
+	for person := range s.people {
+		for _, slot := range slots {
+			all[assignment.Key{Person: person, Slot: slot}] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(all), compareKeys)
+}
+
 func (s *scope) addKeys(keys []assignment.Key) {
 	for _, k := range keys {
 		s.keys[k] = true
@@ -49,37 +61,52 @@ func (s *scope) addKeys(keys []assignment.Key) {
 }
 
 // scope asks the feeds and the ledger who might have changed.
-func (p *Planner) scope(ctx context.Context, req events.Request, w *world, roster Feeds) (scope, error) {
-	s := newScope()
+func (p *Planner) scope(ctx context.Context, req events.Request, t *tick) error {
+	w, s := &t.w, &t.s
 	var err error
 	if s.cursors, err = p.Cursors.Cursors(ctx); err != nil {
-		return s, fmt.Errorf("reading the cursors: %w", err)
+		return fmt.Errorf("reading the cursors: %w", err)
 	}
-	if err := p.readFeeds(ctx, w, roster, &s); err != nil {
-		return s, err
+	if err := p.readFeeds(ctx, w, t.roster, s); err != nil {
+		return err
 	}
-	named, err := p.Inbox.Named(ctx, mostNamed)
-	if err != nil {
-		return s, fmt.Errorf("reading the inbox: %w", err)
+	if s.inbox, err = p.Inbox.Named(ctx, mostNamed); err != nil {
+		return fmt.Errorf("reading the inbox: %w", err)
 	}
-	s.inbox = named
-	for _, id := range named {
+	for _, id := range s.inbox {
 		s.people[id] = true
 	}
 	due, err := p.Assignments.Due(ctx, w.now, mostDue)
 	if err != nil {
-		return s, fmt.Errorf("finding what is due: %w", err)
+		return fmt.Errorf("finding what is due: %w", err)
 	}
 	s.addKeys(due)
 	s.asked(req, w)
 	s.rollsDue(w)
-	return s, p.waiting(ctx, w, &s)
+	return p.waiting(ctx, w, s)
+}
+
+// dryScope is whom a dry run looks at: the person, the profile, or everyone.
+func (p *Planner) dryScope(ctx context.Context, req events.Request, t *tick) error {
+	t.s.asked(req, &t.w)
+	if req.Person == "" && req.Profile == "" {
+		for _, id := range t.w.acting() {
+			t.s.rolls[id] = "dry run"
+		}
+		due, err := p.Assignments.Due(ctx, t.w.now, mostDue)
+		if err != nil {
+			return fmt.Errorf("finding what is due: %w", err)
+		}
+		t.s.addKeys(due)
+		return p.waiting(ctx, &t.w, &t.s)
+	}
+	return nil
 }
 
 // asked adds whom or what a person named by hand.
 func (s *scope) asked(req events.Request, w *world) {
 	if req.Person != "" {
-		s.people[req.Person] = true
+		s.people[req.Person], s.byHand = true, true
 	}
 	if _, inForce := w.inForce[req.Profile]; inForce {
 		s.rolls[req.Profile] = "asked for by hand"
@@ -128,20 +155,3 @@ func (p *Planner) waiting(ctx context.Context, w *world, s *scope) error {
 	}
 	return nil
 }
-
-// countInFlight counts the creates under way of the profiles that may start some in this tick.
-func (p *Planner) countInFlight(ctx context.Context, profiles []string, w *world, s *scope) error {
-	for _, id := range profiles {
-		most := w.inForce[id].Rule.MaxInFlight + 1
-		for _, status := range []assignment.Status{assignment.Requested, assignment.Provisioning} {
-			keys, err := p.Assignments.OfProfile(ctx, id, status, most)
-			if err != nil {
-				return fmt.Errorf("counting the creates of profile %s: %w", id, err)
-			}
-			s.inFlight[id] += len(keys)
-		}
-	}
-	return nil
-}
-
-func (s *scope) sortedPeople() []string { return slices.Sorted(maps.Keys(s.people)) }

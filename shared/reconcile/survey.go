@@ -18,24 +18,22 @@ const surveyEvery = 6 * time.Hour
 
 // sendSurveys asks the workers to record what the planner needs to know of directories and bundles: it has no
 // permission to look itself. When a lane was asked last, and for what, is kept like a feed's cursor.
-func (p *Planner) sendSurveys(ctx context.Context, w *world, cursors []member.Cursor, o *outcome) {
+func (p *Planner) sendSurveys(ctx context.Context, t *tick) {
 	asked := map[string]member.Cursor{}
-	for _, c := range cursors {
+	for _, c := range t.s.cursors {
 		asked[c.Name] = c
 	}
-	for _, job := range surveysOf(w) {
+	for _, job := range surveysOf(&t.w) {
 		c := asked[surveyName(job.Lane)]
 		subject := strings.Join(append(slices.Clone(job.Directories), job.Bundles...), " ")
-		if c.Link == subject && w.now.Before(c.Moved.Add(surveyEvery)) {
+		if c.Link == subject && t.w.now.Before(c.Moved.Add(surveyEvery)) {
 			continue
 		}
-		if err := p.Queue.Send(ctx, []events.Job{job}); err != nil {
-			o.unsent = err
-			p.Log.WarnContext(ctx, "sending a survey", "lane", job.Lane.String(), "error", err)
+		if !p.send(ctx, t, []events.Job{job}) {
 			return
 		}
-		o.jobs, o.surveys = o.jobs+1, o.surveys+1
-		c.Name, c.Link, c.Moved = surveyName(job.Lane), subject, w.now
+		t.report.Done.Surveys++
+		c.Name, c.Link, c.Moved = surveyName(job.Lane), subject, t.w.now
 		if _, err := p.Cursors.SaveCursor(ctx, c); err != nil {
 			p.Log.WarnContext(ctx, "noting a survey", "lane", job.Lane.String(), "error", err)
 		}

@@ -5,81 +5,175 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"rollcall/events"
+	"rollcall/shared/assignment"
 	"rollcall/shared/lease"
 	"rollcall/shared/member"
 	"rollcall/shared/plan"
+	"rollcall/shared/profile"
 )
 
-// tick is one run of the schedule, or one by hand.
-func (p *Planner) tick(ctx context.Context, req events.Request, l lease.Lease) (any, error) {
-	w, err := p.look(ctx)
-	if err != nil {
+// tick is one run under way. A tick is made of rounds: in each, the truth of some people is known, a plan is made of
+// it, and applied. First come those who are looked at singly, then page by page the groups that are read in full.
+type tick struct {
+	w      world
+	s      scope
+	roster Roster
+	lease  lease.Lease
+	dry    bool // plan only: write nothing, send nothing
+	report *Report
+
+	peopled    map[source]bool // groups that were seen to have somebody
+	unfinished bool            // out of time: the next tick goes on
+	partial    bool            // some people could not be asked about: they are looked at again
+}
+
+// run is a tick of the schedule, or one by hand.
+func (p *Planner) run(ctx context.Context, req events.Request, l lease.Lease) (any, error) {
+	t := &tick{lease: l, s: newScope(), peopled: map[source]bool{}}
+	var err error
+	if t.w, err = p.look(ctx); err != nil {
 		return nil, err
 	}
-	report := newReport(req, w)
-	roster, err := p.SignIn(ctx)
+	t.report = newReport(req, t.w.now)
+	t.roster, err = p.SignIn(ctx)
 	if errors.Is(err, ErrGraphOff) {
-		report.Problems = append(report.Problems, Problem{Code: "GraphOff", Text: ErrGraphOff.Message + "."})
-		return p.publish(ctx, report)
+		t.w.problem("", "GraphOff", ErrGraphOff.Message+".")
+		return p.publish(ctx, t)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("signing in to Microsoft Entra: %w", err)
 	}
-	s, err := p.scope(ctx, req, &w, roster)
-	if err != nil {
+	if err := p.scope(ctx, req, t); err != nil {
 		return nil, err
 	}
-	t, err := p.truth(ctx, &w, &s, roster)
-	if err != nil {
+	if err := p.reconcile(ctx, t); err != nil {
 		return nil, err
 	}
-	made, err := p.plan(ctx, &w, &s, t)
-	if err != nil {
+	p.sendSurveys(ctx, t)
+	if err := p.putAway(ctx, t); err != nil {
 		return nil, err
 	}
-	done, err := p.act(ctx, &w, s, t, made, l)
-	if err != nil {
-		return nil, err
-	}
-	report.fill(w, s, t, made, done)
-	return p.publish(ctx, report)
+	return p.publish(ctx, t)
 }
 
-// plan makes the plan of what was found.
-func (p *Planner) plan(ctx context.Context, w *world, s *scope, t truth) (plan.Plan, error) {
-	if err := p.countInFlight(ctx, profilesOf(t, w), w, s); err != nil {
+// reconcile works the scope off.
+func (p *Planner) reconcile(ctx context.Context, t *tick) error {
+	p.choose(t)
+	if keys := t.s.sortedKeys(t.w.slots()); len(keys) > 0 {
+		if err := p.singly(ctx, t, keys); err != nil {
+			return err
+		}
+	}
+	// From here on nobody is looked at who waits and was not, so a profile with people waiting keeps its mark.
+	for id, prof := range t.w.inForce {
+		t.s.moreWaiting[id] = prof.Rollout.Waiting
+	}
+	if t.unfinished {
+		return nil
+	}
+	return p.rollAll(ctx, t)
+}
+
+// choose takes the cheaper of two ways to the same truth, by counting requests: where asking for many people one by
+// one takes more of them than reading the groups, the groups are read.
+func (p *Planner) choose(t *tick) {
+	acting := t.w.acting()
+	groups, pages := map[string]bool{}, 0
+	for _, id := range acting {
+		if standing := t.w.standings[id]; !groups[standing.Group] {
+			groups[standing.Group] = true
+			pages += member.RollPages(standing.Members, max(len(standing.Tree)-1, 0))
+		}
+	}
+	pages += member.LookUps(1, len(groups)) // whom a roll has not seen is asked about all the same
+	if t.s.byHand || len(acting) == 0 || member.FewIsCheaper(len(t.s.people), len(groups), pages) {
+		return
+	}
+	for _, id := range acting {
+		if _, due := t.s.rolls[id]; !due {
+			t.s.rolls[id] = fmt.Sprintf("takes fewer requests than asking for %d people", len(t.s.people))
+		}
+	}
+	// Who is due and under a profile is met on a page, or is looked for at its end; nobody else has anything.
+	t.s.people, t.s.keys = map[string]bool{}, map[assignment.Key]bool{}
+}
+
+// round plans for some people and applies the plan.
+func (p *Planner) round(ctx context.Context, t *tick, subjects []subject, keys []assignment.Key) error {
+	people, err := p.withHoldings(ctx, t, subjects, keys)
+	if err != nil {
+		return err
+	}
+	if err := p.doubt(ctx, t, people); err != nil {
+		return err
+	}
+	made, err := p.plan(ctx, t, people)
+	if err != nil {
+		return err
+	}
+	t.report.add(people, made)
+	for id, rollout := range made.Rollouts {
+		prof := t.w.inForce[id]
+		prof.Rollout = rollout
+		t.w.inForce[id] = prof
+	}
+	for i := range made.Actions {
+		if made.Actions[i].Verb == plan.Create {
+			t.s.inFlight[made.Actions[i].Profile]++
+		}
+	}
+	if t.dry {
+		return nil
+	}
+	return p.act(ctx, t, made)
+}
+
+// plan makes the plan for some people.
+func (p *Planner) plan(ctx context.Context, t *tick, people []plan.Person) (plan.Plan, error) {
+	if err := p.countInFlight(ctx, t, people); err != nil {
 		return plan.Plan{}, err
 	}
-	in := plan.Input{Now: w.now, Stop: w.stop, Profiles: map[string]plan.Profile{}, People: t.people}
-	for id, prof := range w.inForce {
-		prof.InFlight, prof.MoreWaiting = s.inFlight[id], s.moreWaiting[id]
+	in := plan.Input{Now: t.w.now, Stop: t.w.stop, Profiles: make(map[string]plan.Profile, len(t.w.inForce)), People: people}
+	for id, prof := range t.w.inForce {
+		prof.InFlight, prof.MoreWaiting = t.s.inFlight[id], t.s.moreWaiting[id]
 		in.Profiles[id] = prof
 	}
 	return plan.Make(in), nil
 }
 
-// profilesOf are the acting profiles of which somebody in scope is a member.
-func profilesOf(t truth, w *world) []string {
+// countInFlight counts, once a tick, the creates under way of each profile that has a member among the people.
+func (p *Planner) countInFlight(ctx context.Context, t *tick, people []plan.Person) error {
 	has := map[string]bool{}
-	for _, who := range t.people {
-		for id, standing := range who.Standings {
+	for i := range people {
+		for id, standing := range people[i].Standings {
 			has[id] = has[id] || standing == member.In
 		}
 	}
-	var out []string
-	for _, id := range w.acting() {
-		if has[id] {
-			out = append(out, id)
+	for _, id := range slices.Sorted(maps.Keys(has)) {
+		if _, counted := t.s.inFlight[id]; counted || !has[id] {
+			continue
+		}
+		most := t.w.inForce[id].Rule.MaxInFlight + 1
+		t.s.inFlight[id] = 0
+		for _, status := range []assignment.Status{assignment.Requested, assignment.Provisioning} {
+			keys, err := p.Assignments.OfProfile(ctx, id, status, most)
+			if err != nil {
+				return fmt.Errorf("counting the creates of profile %s: %w", id, err)
+			}
+			t.s.inFlight[id] += len(keys)
 		}
 	}
-	return out
+	return nil
 }
 
 // publish keeps the report in the ledger and gives it back. A report that cannot be kept does not undo the tick.
-func (p *Planner) publish(ctx context.Context, r *Report) (any, error) {
-	r.Ended = p.Clock.Now()
+func (p *Planner) publish(ctx context.Context, t *tick) (any, error) {
+	r := t.report
+	r.close(t, p.Clock.Now())
 	body, err := json.Marshal(r.summary())
 	if err != nil {
 		return nil, fmt.Errorf("writing the summary of run %s: %w", r.Run, err)
@@ -91,53 +185,39 @@ func (p *Planner) publish(ctx context.Context, r *Report) (any, error) {
 	return r, nil
 }
 
-// dryRun is a tick whose plan is not applied, and that moves no feed.
+// dryRun is a run whose plan is not applied, and that moves no feed.
 func (p *Planner) dryRun(ctx context.Context, req events.Request) (any, error) {
-	w, err := p.look(ctx)
-	if err != nil {
+	t := &tick{dry: true, s: newScope(), peopled: map[source]bool{}}
+	var err error
+	if t.w, err = p.look(ctx); err != nil {
 		return nil, err
 	}
-	roster, err := p.SignIn(ctx)
-	if err != nil {
+	if t.roster, err = p.SignIn(ctx); err != nil {
 		return nil, fmt.Errorf("signing in to Microsoft Entra: %w", err)
 	}
 	if req.Action == events.Preview {
-		if err := w.preview(ctx, req.Profile, roster); err != nil {
+		if err := t.w.preview(ctx, req.Profile, t.roster); err != nil {
 			return nil, err
 		}
 	}
-	s, err := p.dryScope(ctx, req, &w)
-	if err != nil {
+	t.report = newReport(req, t.w.now)
+	t.report.DryRun = true
+	if err := p.dryScope(ctx, req, t); err != nil {
 		return nil, err
 	}
-	t, err := p.truth(ctx, &w, &s, roster)
-	if err != nil {
+	if err := p.reconcile(ctx, t); err != nil {
 		return nil, err
 	}
-	made, err := p.plan(ctx, &w, &s, t)
-	if err != nil {
-		return nil, err
-	}
-	report := newReport(req, w)
-	report.DryRun = true
-	report.fill(w, s, t, made, outcome{})
-	report.Ended = p.Clock.Now()
-	return report, nil
+	t.report.close(t, p.Clock.Now())
+	return t.report, nil
 }
 
-// dryScope is whom a dry run looks at: the person, the profile, or everyone.
-func (p *Planner) dryScope(ctx context.Context, req events.Request, w *world) (scope, error) {
-	s := newScope()
-	s.asked(req, w)
-	if req.Person == "" && req.Profile == "" {
-		for _, id := range w.acting() {
-			s.rolls[id] = "dry run"
-		}
-		due, err := p.Assignments.Due(ctx, w.now, mostDue)
-		if err != nil {
-			return s, fmt.Errorf("finding what is due: %w", err)
-		}
-		s.addKeys(due)
+// saveStanding writes where a profile stands, and keeps it for the rest of the tick.
+func (p *Planner) saveStanding(ctx context.Context, w *world, s profile.Standing, doing string) error {
+	saved, err := p.Book.SaveStanding(ctx, s)
+	if err != nil {
+		return fmt.Errorf("%s of profile %s: %w", doing, s.ID, err)
 	}
-	return s, p.waiting(ctx, w, &s)
+	w.standings[s.ID] = saved
+	return nil
 }

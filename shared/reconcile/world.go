@@ -129,6 +129,13 @@ func (w *world) acting() []string {
 	return out
 }
 
+// byPriority are the acting profiles, the one that counts most first.
+func (w *world) byPriority() []string {
+	ids := w.acting()
+	slices.SortStableFunc(ids, func(a, b string) int { return w.inForce[b].Rule.Priority - w.inForce[a].Rule.Priority })
+	return ids
+}
+
 // slots are the slots of every profile in force, sorted.
 func (w *world) slots() []string {
 	seen := map[string]bool{}

@@ -53,7 +53,7 @@ func New(c config.Planner, e Edges) *Function {
 		store: secret.NewStore(secretsmanager.NewFromConfig(e.AWS)), tokens: sts.NewFromConfig(e.AWS)}
 	return &Function{planner: &reconcile.Planner{
 		Profiles: ledger.NewProfiles(tables, c.ProfilesTable), Assignments: book, Inbox: book, Book: book,
-		Cursors: book, Journal: book, Queue: queue.NewSender(sqs.NewFromConfig(e.AWS), c.QueueURL),
+		Cursors: book, Rolls: book, Journal: book, Queue: queue.NewSender(sqs.NewFromConfig(e.AWS), c.QueueURL, queue.WithClock(e.Clock)),
 		SignIn: door.signIn, Clock: e.Clock, Log: e.Log, LeaseFor: leaseFor, Margin: margin,
 	}}
 }

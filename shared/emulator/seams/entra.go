@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"rollcall/shared/fault"
 	"rollcall/shared/member"
@@ -15,7 +14,9 @@ import (
 
 // Entra is people and groups, with feeds that name whoever changed. Use NewEntra.
 type Entra struct {
-	Gate Gate
+	Gate     Gate
+	Miscount int  // what Count is wrong by
+	Mute     bool // the feeds tell nothing of what happens meanwhile
 
 	mu      sync.Mutex
 	people  map[string]member.Person
@@ -40,7 +41,7 @@ func (e *Entra) Put(p member.Person) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.people[p.ID] = p
-	e.log = append(e.log, change{who: p.ID})
+	e.tell(change{who: p.ID})
 }
 
 // Delete takes a person out of the tenant and of every group.
@@ -51,7 +52,7 @@ func (e *Entra) Delete(id string) {
 	for _, in := range e.members {
 		delete(in, id)
 	}
-	e.log = append(e.log, change{who: id})
+	e.tell(change{who: id})
 }
 
 // AddGroup makes a group.
@@ -67,7 +68,7 @@ func (e *Entra) DeleteGroup(id string) {
 	defer e.mu.Unlock()
 	delete(e.groups, id)
 	delete(e.members, id)
-	e.log = append(e.log, change{group: id, tree: true})
+	e.tell(change{group: id, tree: true})
 }
 
 // Join puts a person or a group into a group.
@@ -85,7 +86,14 @@ func (e *Entra) set(group, who string, in bool) {
 		delete(e.members[group], who)
 	}
 	_, nested := e.groups[who]
-	e.log = append(e.log, change{group: group, who: who, tree: nested})
+	e.tell(change{group: group, who: who, tree: nested})
+}
+
+// tell gives a change to the feeds.
+func (e *Entra) tell(c change) {
+	if !e.Mute {
+		e.log = append(e.log, c)
+	}
 }
 
 func (e *Entra) call(name string, do func() error) error {
@@ -99,7 +107,7 @@ func (e *Entra) call(name string, do func() error) error {
 // Group finds a group by id or name.
 func (e *Entra) Group(_ context.Context, ref string) (member.Group, error) {
 	var out member.Group
-	return out, e.call("Group", func() error {
+	err := e.call("Group", func() error {
 		for _, id := range slices.Sorted(maps.Keys(e.groups)) {
 			if g := e.groups[id]; g.ID == ref || g.Name == ref {
 				out = g
@@ -108,32 +116,61 @@ func (e *Entra) Group(_ context.Context, ref string) (member.Group, error) {
 		}
 		return fault.New(fault.NotFound, "there is no group "+ref)
 	})
+	return out, err
 }
 
-// Roll is everyone in a group.
-func (e *Entra) Roll(_ context.Context, group string, nested bool) (member.Roll, error) {
-	roll := member.Roll{Group: member.Group{ID: group}, Nested: nested, People: map[string]member.Person{}, Via: map[string]string{}, Pages: 1, Read: time.Time{}}
-	return roll, e.call("Roll", func() error {
-		if _, ok := e.groups[group]; !ok {
-			return fault.New(fault.NotFound, "there is no group "+group)
+// pageSize is small, so that few people make several pages.
+const pageSize = 3
+
+// NextPage reads the page at a position: the whole group is walked for each, and a part of it given out.
+func (e *Entra) NextPage(_ context.Context, at member.Position) (member.Page, error) {
+	var page member.Page
+	err := e.call("NextPage", func() error {
+		if _, ok := e.groups[at.Group]; !ok {
+			return fault.New(fault.NotFound, "there is no group "+at.Group)
 		}
-		e.walk(group, nested, "", &roll)
+		all := walked{people: map[string]member.Person{}}
+		e.walk(at.Group, at.Nested, &all)
+		ids := slices.Sorted(maps.Keys(all.people))
+		from := min(at.Pages*pageSize, len(ids))
+		to := min(from+pageSize, len(ids))
+		for _, id := range ids[from:to] {
+			page.People = append(page.People, all.people[id])
+		}
+		page.Next = at
+		page.Next.Pages, page.Next.People, page.Next.Done, page.Next.Walked = at.Pages+1, to, to == len(ids), all.groups
+		page.Next.Direct = len(e.members[at.Group])
 		return nil
 	})
+	return page, err
 }
 
-func (e *Entra) walk(group string, nested bool, via string, roll *member.Roll) {
-	if slices.Contains(roll.Groups, group) {
+// Count is how many direct members a group has; Miscount is added to it.
+func (e *Entra) Count(_ context.Context, group string) (int, error) {
+	n := 0
+	err := e.call("Count", func() error {
+		n = len(e.members[group]) + e.Miscount
+		return nil
+	})
+	return n, err
+}
+
+// walked is what a walk has met.
+type walked struct {
+	groups []string
+	people map[string]member.Person
+}
+
+func (e *Entra) walk(group string, nested bool, all *walked) {
+	if slices.Contains(all.groups, group) {
 		return
 	}
-	roll.Groups = append(roll.Groups, group)
+	all.groups = append(all.groups, group)
 	for _, id := range slices.Sorted(maps.Keys(e.members[group])) {
 		if p, ok := e.people[id]; ok {
-			if _, seen := roll.People[id]; !seen {
-				roll.People[id], roll.Via[id] = p, via
-			}
+			all.people[id] = p
 		} else if _, ok := e.groups[id]; ok && nested {
-			e.walk(id, nested, via+"/"+id, roll)
+			e.walk(id, nested, all)
 		}
 	}
 }
@@ -141,7 +178,7 @@ func (e *Entra) walk(group string, nested bool, via string, roll *member.Roll) {
 // People are the facts of those who exist.
 func (e *Entra) People(_ context.Context, ids []string) (map[string]member.Person, error) {
 	out := map[string]member.Person{}
-	return out, e.call("People", func() error {
+	err := e.call("People", func() error {
 		for _, id := range ids {
 			if p, ok := e.people[id]; ok {
 				out[id] = p
@@ -149,28 +186,30 @@ func (e *Entra) People(_ context.Context, ids []string) (map[string]member.Perso
 		}
 		return nil
 	})
+	return out, err
 }
 
 // Standings says who is in which group; a group that is gone is Unknown for everyone.
 func (e *Entra) Standings(_ context.Context, ids, groups []string, nested bool) (map[string]map[string]member.Standing, error) {
 	out := map[string]map[string]member.Standing{}
-	return out, e.call("Standings", func() error {
+	err := e.call("Standings", func() error {
 		for _, id := range ids {
 			out[id] = map[string]member.Standing{}
 			for _, group := range groups {
 				if _, ok := e.groups[group]; !ok {
 					continue
 				}
-				roll := member.Roll{People: map[string]member.Person{}, Via: map[string]string{}}
-				e.walk(group, nested, "", &roll)
+				all := walked{people: map[string]member.Person{}}
+				e.walk(group, nested, &all)
 				out[id][group] = member.Out
-				if _, in := roll.People[id]; in {
+				if _, in := all.people[id]; in {
 					out[id][group] = member.In
 				}
 			}
 		}
 		return nil
 	})
+	return out, err
 }
 
 // GroupChanges reads a feed over groups: its link is a place in the log.
@@ -185,7 +224,7 @@ func (e *Entra) UserChanges(_ context.Context, c member.Cursor) (member.Changes,
 
 func (e *Entra) changes(name string, c member.Cursor, concerns func(change) bool) (member.Changes, error) {
 	var out member.Changes
-	return out, e.call(name, func() error {
+	err := e.call(name, func() error {
 		out = member.Changes{Next: fmt.Sprintf("%d", len(e.log)), Pages: 1}
 		if c.Link == "" {
 			return nil
@@ -205,4 +244,5 @@ func (e *Entra) changes(name string, c member.Cursor, concerns func(change) bool
 		}
 		return nil
 	})
+	return out, err
 }

@@ -56,6 +56,12 @@ type Ledger struct {
 	stop      profile.Stop
 	lease     lease.Lease
 	runs      []json.RawMessage
+	rolls     map[string]heldRoll
+}
+
+type heldRoll struct {
+	at   member.Position
+	seen []byte
 }
 
 // NewLedger is an empty ledger.
@@ -63,7 +69,7 @@ func NewLedger() *Ledger {
 	return &Ledger{
 		items: map[assignment.Key]assignment.Assignment{}, events: map[assignment.Key]map[string]assignment.Event{},
 		standings: map[string]profile.Standing{}, documents: map[string]profile.Document{},
-		cursors: map[string]member.Cursor{}, catalogue: map[string]desktop.Catalogue{}, inbox: map[string]bool{},
+		cursors: map[string]member.Cursor{}, catalogue: map[string]desktop.Catalogue{}, inbox: map[string]bool{}, rolls: map[string]heldRoll{},
 	}
 }
 
@@ -78,7 +84,7 @@ func (l *Ledger) call(name string, do func() error) error {
 // Load is every item of the keys that exists.
 func (l *Ledger) Load(_ context.Context, keys []assignment.Key) (map[assignment.Key]assignment.Assignment, error) {
 	out := map[assignment.Key]assignment.Assignment{}
-	return out, l.call("Load", func() error {
+	err := l.call("Load", func() error {
 		for _, k := range keys {
 			if a, ok := l.items[k]; ok {
 				a.Entitled = slices.Clone(a.Entitled)
@@ -87,6 +93,7 @@ func (l *Ledger) Load(_ context.Context, keys []assignment.Key) (map[assignment.
 		}
 		return nil
 	})
+	return out, err
 }
 
 // Save writes events and item; Conflict unless the revision is the one that is there and the generation not lower.
@@ -124,7 +131,7 @@ func (l *Ledger) OfProfile(_ context.Context, id string, status assignment.Statu
 
 func (l *Ledger) find(call string, limit int, want func(assignment.Assignment) bool) ([]assignment.Key, error) {
 	var out []assignment.Key
-	return out, l.call(call, func() error {
+	err := l.call(call, func() error {
 		var found []assignment.Assignment
 		for _, a := range l.items {
 			if want(a) {
@@ -141,6 +148,7 @@ func (l *Ledger) find(call string, limit int, want func(assignment.Assignment) b
 		}
 		return nil
 	})
+	return out, err
 }
 
 // Name puts people into the inbox.
@@ -156,11 +164,12 @@ func (l *Ledger) Name(_ context.Context, people []string) error {
 // Named is who is in the inbox.
 func (l *Ledger) Named(_ context.Context, limit int) ([]string, error) {
 	var out []string
-	return out, l.call("Named", func() error {
+	err := l.call("Named", func() error {
 		out = slices.Sorted(maps.Keys(l.inbox))
 		out = out[:min(limit, len(out))]
 		return nil
 	})
+	return out, err
 }
 
 // Forget takes people out of the inbox.
@@ -176,10 +185,11 @@ func (l *Ledger) Forget(_ context.Context, people []string) error {
 // Standings is where every profile stands.
 func (l *Ledger) Standings(context.Context) (map[string]profile.Standing, error) {
 	var out map[string]profile.Standing
-	return out, l.call("Standings", func() error {
+	err := l.call("Standings", func() error {
 		out = maps.Clone(l.standings)
 		return nil
 	})
+	return out, err
 }
 
 // SaveStanding writes one; Conflict unless the revision is the one that is there.
@@ -198,10 +208,11 @@ func (l *Ledger) SaveStanding(_ context.Context, s profile.Standing) (profile.St
 // Stop is the switch for everything.
 func (l *Ledger) Stop(context.Context) (profile.Stop, error) {
 	var out profile.Stop
-	return out, l.call("Stop", func() error {
+	err := l.call("Stop", func() error {
 		out = l.stop
 		return nil
 	})
+	return out, err
 }
 
 // SaveStop sets it.
@@ -215,12 +226,13 @@ func (l *Ledger) SaveStop(_ context.Context, s profile.Stop) error {
 // Cursors is where the feeds stand.
 func (l *Ledger) Cursors(context.Context) ([]member.Cursor, error) {
 	var out []member.Cursor
-	return out, l.call("Cursors", func() error {
+	err := l.call("Cursors", func() error {
 		for _, name := range slices.Sorted(maps.Keys(l.cursors)) {
 			out = append(out, l.cursors[name])
 		}
 		return nil
 	})
+	return out, err
 }
 
 // SaveCursor moves one; Conflict unless the revision is the one that is there.
@@ -247,7 +259,7 @@ func (l *Ledger) DeleteCursor(_ context.Context, name string) error {
 // Acquire takes the lease, if it is free or has run out.
 func (l *Ledger) Acquire(_ context.Context, holder string, now time.Time, ttl time.Duration) (lease.Lease, error) {
 	var got lease.Lease
-	return got, l.call("Acquire", func() error {
+	err := l.call("Acquire", func() error {
 		if now.Before(l.lease.Until) {
 			return &lease.HeldError{Lease: l.lease}
 		}
@@ -255,6 +267,7 @@ func (l *Ledger) Acquire(_ context.Context, holder string, now time.Time, ttl ti
 		got = l.lease
 		return nil
 	})
+	return got, err
 }
 
 // Release gives it back.
@@ -263,6 +276,35 @@ func (l *Ledger) Release(_ context.Context, held lease.Lease) error {
 		if l.lease.Generation == held.Generation {
 			l.lease.Until = time.Time{}
 		}
+		return nil
+	})
+}
+
+// LoadRoll is a roll that was put off; NotFound where there is none.
+func (l *Ledger) LoadRoll(_ context.Context, name string) (member.Position, []byte, error) {
+	var r heldRoll
+	err := l.call("LoadRoll", func() error {
+		var ok bool
+		if r, ok = l.rolls[name]; !ok {
+			return fault.New(fault.NotFound, "there is no roll "+name)
+		}
+		return nil
+	})
+	return r.at, r.seen, err
+}
+
+// SaveRoll puts a roll off.
+func (l *Ledger) SaveRoll(_ context.Context, name string, at member.Position, seen []byte) error {
+	return l.call("SaveRoll", func() error {
+		l.rolls[name] = heldRoll{at: at, seen: seen}
+		return nil
+	})
+}
+
+// DropRoll puts a roll away.
+func (l *Ledger) DropRoll(_ context.Context, name string) error {
+	return l.call("DropRoll", func() error {
+		delete(l.rolls, name)
 		return nil
 	})
 }
@@ -278,12 +320,13 @@ func (l *Ledger) SaveRun(_ context.Context, _ time.Time, _ string, summary json.
 // Catalogues is what is known of the directories.
 func (l *Ledger) Catalogues(context.Context) ([]desktop.Catalogue, error) {
 	var out []desktop.Catalogue
-	return out, l.call("Catalogues", func() error {
+	err := l.call("Catalogues", func() error {
 		for _, key := range slices.Sorted(maps.Keys(l.catalogue)) {
 			out = append(out, l.catalogue[key])
 		}
 		return nil
 	})
+	return out, err
 }
 
 // SaveCatalogue writes what is known of one directory.
@@ -297,12 +340,13 @@ func (l *Ledger) SaveCatalogue(_ context.Context, c desktop.Catalogue) error {
 // All is every profile as it is written.
 func (l *Ledger) All(context.Context) ([]profile.Document, error) {
 	var out []profile.Document
-	return out, l.call("All", func() error {
+	err := l.call("All", func() error {
 		for _, id := range slices.Sorted(maps.Keys(l.documents)) {
 			out = append(out, l.documents[id])
 		}
 		return nil
 	})
+	return out, err
 }
 
 // Write puts a profile into the profiles table, as an administrator does.
@@ -324,6 +368,13 @@ func (l *Ledger) Items() map[assignment.Key]assignment.Assignment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.items)
+}
+
+// Standing is where a profile stands.
+func (l *Ledger) Standing(id string) profile.Standing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.standings[id]
 }
 
 // Events is the history of one item, in order.
