@@ -27,6 +27,8 @@ const binaries = "build"
 
 func main() {
 	err := synthesize()
+	// Close waits for Node from two sides; the one that comes second now and then prints "Runtime process exited
+	// abnormally: waitid: no child processes", which means nothing (jsii-runtime-go v1.139.0).
 	jsii.Close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

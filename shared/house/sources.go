@@ -66,8 +66,11 @@ func thinComments(t Tree) (findings []string) {
 	for _, p := range t.Packages {
 		comment := p.comment()
 		opening := "Package " + p.Name + " "
-		if p.Name == "main" {
+		switch {
+		case p.Name == "main":
 			opening = "Command "
+		case !slices.ContainsFunc(p.Files, func(f *File) bool { return !f.Test }) && len(p.Files) > 0:
+			opening = "Package " + p.Files[0].Syntax.Name.Name + " " // tests alone: functions_test
 		}
 		switch words := len(strings.Fields(comment)); {
 		case words == 0:
