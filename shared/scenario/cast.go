@@ -326,8 +326,22 @@ func (c *cast) fault(p *player, f Fault) (string, error) {
 	if f.Times > 0 {
 		text += fmt.Sprintf(", %d times", f.Times)
 	}
-	_, err := p.cloud.Inject(inject)
-	return text, err
+	return text, p.inject(inject)
+}
+
+// inject makes a service fail for the functions, not for the one who looks on: the ledger is read by both. Entra and
+// Graph do not know who calls.
+func (p *player) inject(f gateway.Fault) error {
+	callers := []string{"planner", "worker"}
+	if f.Service != "dynamodb" {
+		callers = []string{""}
+	}
+	for _, f.Caller = range callers {
+		if _, err := p.cloud.Inject(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *cast) destroy(p *player, w WorkSpace) error {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
@@ -197,8 +198,10 @@ func (p *player) invoke(ctx context.Context, req events.Request, happened []stri
 		m.Report, _ = answer.(*reconcile.Report)
 		m.Would = p.would(m.Report)
 	}
-	if m.Messages, err = p.work(ctx); err != nil {
-		return err
+	if m.Messages, err = p.work(ctx); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil { // the queue is away, or the worker failed: what is on the queue stays there
+		m.Error = strings.TrimPrefix(m.Error+"; ", "; ") + err.Error()
 	}
 	if m.Changes, err = p.changes(ctx); err != nil {
 		return err
@@ -279,6 +282,9 @@ func (p *player) assignments(ctx context.Context) (map[assignment.Key]assignment
 func (p *player) tell(m Moment) {
 	m.Calls = p.callsSince()
 	p.report.Calls = p.report.Calls.plus(m.Calls)
+	if m.Action == string(events.Run) {
+		p.report.CallsPerTick = append(p.report.CallsPerTick, TickCalls{At: m.At, Calls: m.Calls})
+	}
 	if !m.quiet() {
 		p.report.Moments = append(p.report.Moments, m)
 	} else {

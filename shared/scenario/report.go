@@ -78,13 +78,21 @@ type Report struct {
 	Ticks      int       `json:"ticks"`
 	QuietTicks int       `json:"quietTicks"`
 	// QuietCalls are the calls of the last quiet tick; Calls are all.
-	QuietCalls Calls    `json:"quietCalls"`
-	Calls      Calls    `json:"calls"`
-	Moments    []Moment `json:"moments"`
+	QuietCalls Calls `json:"quietCalls"`
+	Calls      Calls `json:"calls"`
+	// Moments are all but the quiet ticks, of which CallsPerTick has a line too.
+	Moments      []Moment    `json:"moments"`
+	CallsPerTick []TickCalls `json:"callsPerTick"`
 
 	People      []Row     `json:"people"`
 	WorkSpaces  []Desktop `json:"workspaces"`
 	DeadLetters int       `json:"deadLetters"`
+}
+
+// TickCalls is what one run of the schedule cost, its worker included.
+type TickCalls struct {
+	At    time.Time `json:"at"`
+	Calls Calls     `json:"calls"`
 }
 
 // Row is a person's assignment at the end.
