@@ -44,8 +44,10 @@ const (
 )
 
 // Statuses are all of them, in the order of a table for people.
-var Statuses = []Status{Provisioned, Provisioning, Requested, Held, WaitingForDirectory, Failed, Foreign,
-	InGrace, Deprovisioning, Missing, NotEntitled, Deprovisioned}
+var Statuses = []Status{
+	Provisioned, Provisioning, Requested, Held, WaitingForDirectory, Failed, Foreign,
+	InGrace, Deprovisioning, Missing, NotEntitled, Deprovisioned,
+}
 
 // HasDesktop reports whether a WorkSpace that is ours exists, or is believed to.
 func (s Status) HasDesktop() bool {

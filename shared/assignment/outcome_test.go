@@ -20,9 +20,11 @@ var (
 
 // claimed is an item whose create, attempt 3, is in the worker's hands.
 func claimed(change ...func(*Assignment)) Assignment {
-	a := Assignment{Key: Key{"p1", "main"}, Status: Requested, Since: outcomeNow.Add(-time.Hour), UserName: "u1",
+	a := Assignment{
+		Key: Key{"p1", "main"}, Status: Requested, Since: outcomeNow.Add(-time.Hour), UserName: "u1",
 		Profile: "sales", Lane: outcomeLane, Directory: "d-1", Choice: "the only one",
-		Intent: Create, Attempt: 3, Send: 1, Claimed: outcomeNow.Add(-time.Second), Due: outcomeNow.Add(time.Minute)}
+		Intent: Create, Attempt: 3, Send: 1, Claimed: outcomeNow.Add(-time.Second), Due: outcomeNow.Add(time.Minute),
+	}
 	for _, c := range change {
 		c(&a)
 	}
@@ -213,8 +215,10 @@ func TestTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Event{{Key: before.Key, At: outcomeNow, ID: "000003-Provisioning", What: "Provisioning", Before: Requested,
-		After: Provisioning, Actor: "worker", Profile: "sales", Detail: "ws-1"}}
+	want := []Event{{
+		Key: before.Key, At: outcomeNow, ID: "000003-Provisioning", What: "Provisioning", Before: Requested,
+		After: Provisioning, Actor: "worker", Profile: "sales", Detail: "ws-1",
+	}}
 	if diff := cmp.Diff(want, Told(before, after, outcomeNow, "ws-1")); diff != "" {
 		t.Error(diff)
 	}

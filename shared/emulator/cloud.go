@@ -133,16 +133,20 @@ func (c *Cloud) start(ctx context.Context) (err error) {
 // serve makes the services and puts them behind the gateway.
 func (c *Cloud) serve() {
 	c.Queues = sqs.New(sqs.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region, BaseURL: c.gateway.URL()})
-	c.WorkSpaces = workspaces.New(c.options.Clock, workspaces.Options{Seed: c.options.Seed, Account: c.options.Account,
-		Region: c.options.Region, Knobs: c.options.Lanes})
+	c.WorkSpaces = workspaces.New(c.options.Clock, workspaces.Options{
+		Seed: c.options.Seed, Account: c.options.Account,
+		Region: c.options.Region, Knobs: c.options.Lanes,
+	})
 	c.Graph = graph.New(c.options.Clock, append([]graph.Option{
 		graph.WithSeed(fmt.Sprint("rollcall ", c.options.Seed)), graph.WithAudiences(c.gateway.TLSURL()),
 		graph.WithHTTPClient(c.gateway.Client()),
 	}, c.options.Graph...)...)
-	c.Roles = sts.New(sts.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region,
+	c.Roles = sts.New(sts.Options{
+		Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region,
 		Register: func(key, account, name string) {
 			c.gateway.RegisterKey(key, service.Caller{Name: name, Account: account})
-		}})
+		},
+	})
 	c.Secrets = secrets.New(secrets.Options{Clock: c.options.Clock, Account: c.options.Account, Region: c.options.Region})
 	c.gateway.Serve(c.Database, c.Queues, c.Roles, c.Secrets)
 	c.gateway.Serve(c.WorkSpaces.Services()...)

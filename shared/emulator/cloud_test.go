@@ -96,14 +96,18 @@ func TestTablesAreThereWithTheirIndexes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found, err := client.Query(t.Context(), &dynamodb.QueryInput{TableName: &ledger, IndexName: aws.String("byDue"),
+	found, err := client.Query(t.Context(), &dynamodb.QueryInput{
+		TableName: &ledger, IndexName: aws.String("byDue"),
 		KeyConditionExpression:    aws.String("dueShard = :s and due <= :d"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":s": text("0"), ":d": &types.AttributeValueMemberN{Value: "99"}}})
+		ExpressionAttributeValues: map[string]types.AttributeValue{":s": text("0"), ":d": &types.AttributeValueMemberN{Value: "99"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]types.AttributeValue{"pk": text("PERSON#bob"), "sk": text("SLOT#main"), "dueShard": text("0"),
-		"due": &types.AttributeValueMemberN{Value: "99"}, "status": text("Held")}
+	want := map[string]types.AttributeValue{
+		"pk": text("PERSON#bob"), "sk": text("SLOT#main"), "dueShard": text("0"),
+		"due": &types.AttributeValueMemberN{Value: "99"}, "status": text("Held"),
+	}
 	opt := cmp.AllowUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
 	if len(found.Items) != 1 || !cmp.Equal(found.Items[0], want, opt) {
 		t.Errorf("the index gives %v", found.Items)
@@ -129,7 +133,8 @@ func TestAFunctionFindsItsWayByItsEnvironment(t *testing.T) {
 	}
 	queue := planner.Getenv(config.QueueURL)
 	_, err = awssqs.NewFromConfig(settings).SendMessage(t.Context(), &awssqs.SendMessageInput{
-		QueueUrl: &queue, MessageBody: aws.String("{}"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("1")})
+		QueueUrl: &queue, MessageBody: aws.String("{}"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("1"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +263,8 @@ func TestTheCredentialOpensGraph(t *testing.T) {
 func stored(t *testing.T, c *emulator.Cloud) (string, error) {
 	t.Helper()
 	out, err := secretsmanager.NewFromConfig(configOf(t, c, "planner")).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{
-		SecretId: aws.String(function(t, c, "planner").Getenv(config.GraphSecret))})
+		SecretId: aws.String(function(t, c, "planner").Getenv(config.GraphSecret)),
+	})
 	if err != nil {
 		return "", err
 	}
@@ -342,12 +348,15 @@ func TestKeylessSignIn(t *testing.T) {
 	}
 	now.Advance(time.Hour) // the trust has to get around
 	token, err := awssts.NewFromConfig(configOf(t, c, "planner")).GetWebIdentityToken(t.Context(), &awssts.GetWebIdentityTokenInput{
-		Audience: []string{graph.TokenExchange}, SigningAlgorithm: aws.String("RS256")})
+		Audience: []string{graph.TokenExchange}, SigningAlgorithm: aws.String("RS256"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	signIn(t, c, credential, url.Values{"client_assertion": {*token.WebIdentityToken},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}})
+	signIn(t, c, credential, url.Values{
+		"client_assertion":      {*token.WebIdentityToken},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+	})
 	if _, err := c.Keyless("planner"); !errors.Is(err, graph.ErrExists) {
 		t.Errorf("a second time: %v", err)
 	}
@@ -522,8 +531,10 @@ func send(t *testing.T, c *emulator.Cloud, messages ...string) {
 	client := awssqs.NewFromConfig(configOf(t, c, "planner"))
 	for _, m := range messages {
 		group, body, _ := strings.Cut(m, ":")
-		_, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &queue, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &m,
-			MessageAttributes: map[string]sqstypes.MessageAttributeValue{"kind": {DataType: aws.String("String"), StringValue: aws.String("test")}}})
+		_, err := client.SendMessage(t.Context(), &awssqs.SendMessageInput{
+			QueueUrl: &queue, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &m,
+			MessageAttributes: map[string]sqstypes.MessageAttributeValue{"kind": {DataType: aws.String("String"), StringValue: aws.String("test")}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

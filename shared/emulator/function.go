@@ -110,8 +110,10 @@ func (c *Cloud) Launch(ctx context.Context, name, bootstrap string, log io.Write
 	if err != nil {
 		return nil, fmt.Errorf("launching: %w", err)
 	}
-	running, err := runtime.Start(ctx, runtime.Options{Bootstrap: bootstrap, Env: f.Environment, Name: f.Name,
-		Account: c.options.Account, Memory: f.Memory, Timeout: f.Timeout, Log: log})
+	running, err := runtime.Start(ctx, runtime.Options{
+		Bootstrap: bootstrap, Env: f.Environment, Name: f.Name,
+		Account: c.options.Account, Memory: f.Memory, Timeout: f.Timeout, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}

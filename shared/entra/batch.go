@@ -136,8 +136,10 @@ func (d *Directory) settle(it *item, a wireAnswer, doing string) *fault.Error {
 func encodeBatch(items []*item) ([]byte, error) {
 	wire := make([]wireItem, len(items))
 	for n, it := range items {
-		wire[n] = wireItem{ID: strconv.Itoa(n), Method: it.method, URL: it.url, Body: it.body,
-			Headers: map[string]string{"x-ms-throttle-priority": "Low"}}
+		wire[n] = wireItem{
+			ID: strconv.Itoa(n), Method: it.method, URL: it.url, Body: it.body,
+			Headers: map[string]string{"x-ms-throttle-priority": "Low"},
+		}
 		if it.body != nil {
 			wire[n].Headers["Content-Type"] = "application/json"
 		}

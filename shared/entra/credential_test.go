@@ -14,8 +14,10 @@ import (
 
 func tokenRefusal(status int, oauth string, number int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, status, map[string]any{"error": oauth, "error_codes": []int{number}, "timestamp": "2026-11-23 12:00:00Z",
-			"error_description": "AADSTS: secret=" + secret, "trace_id": "trace-1", "correlation_id": "corr-1"})
+		writeJSON(w, status, map[string]any{
+			"error": oauth, "error_codes": []int{number}, "timestamp": "2026-11-23 12:00:00Z",
+			"error_description": "AADSTS: secret=" + secret, "trace_id": "trace-1", "correlation_id": "corr-1",
+		})
 	}
 }
 
@@ -103,7 +105,7 @@ func TestTokenIsKept(t *testing.T) {
 	if s.tokens != 2 {
 		t.Errorf("%d tokens after the secret was rotated", s.tokens)
 	}
-	wantKind(t, d.SignInWith(entra.Credential{}), fault.Misconfigured)
+	_ = wantKind(t, d.SignInWith(entra.Credential{}), fault.Misconfigured)
 }
 
 // A token keeps the roles it was issued with: one that was denied something is given up once it is five minutes old,
@@ -120,11 +122,11 @@ func TestConsentIsNoticed(t *testing.T) {
 	d := s.directory()
 	for range 2 {
 		_, err := d.Group(context.Background(), group(1))
-		wantKind(t, err, fault.Denied)
+		_ = wantKind(t, err, fault.Denied)
 	}
 	s.clock.Advance(5 * time.Minute)
 	_, err := d.Group(context.Background(), group(1))
-	wantKind(t, err, fault.Denied) // gives the token up
+	_ = wantKind(t, err, fault.Denied) // gives the token up
 	if _, err := d.Group(context.Background(), group(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +138,7 @@ func TestConsentIsNoticed(t *testing.T) {
 func TestRejectedTokenIsReplacedOnce(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 401, "InvalidAuthenticationToken") })
 	_, err := s.directory().Group(context.Background(), group(1))
-	wantKind(t, err, fault.Denied)
+	_ = wantKind(t, err, fault.Denied)
 	if s.tokens != 2 || len(s.asked) != 2 {
 		t.Errorf("%d tokens, %d requests, want 2 and 2", s.tokens, len(s.asked))
 	}
@@ -191,9 +193,11 @@ func TestKeyless(t *testing.T) {
 }
 
 func TestNewComplainsAboutEverythingAtOnce(t *testing.T) {
-	_, err := entra.New(entra.Options{Cloud: "mars", Authority: "http://login.example.com", GraphURL: "ftp://x", Feeds: "soon",
-		Credential: entra.Credential{Secret: "x", Assertion: func(context.Context) (string, error) { return "", nil }}})
-	wantKind(t, err, fault.Misconfigured)
+	_, err := entra.New(entra.Options{
+		Cloud: "mars", Authority: "http://login.example.com", GraphURL: "ftp://x", Feeds: "soon",
+		Credential: entra.Credential{Secret: "x", Assertion: func(context.Context) (string, error) { return "", nil }},
+	})
+	_ = wantKind(t, err, fault.Misconfigured)
 	for _, part := range []string{"mars", "login.example.com", "ftp://x", "soon", "tenant id", "client id", "exactly one"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("no word of %q in %v", part, err)

@@ -54,8 +54,10 @@ func newWorld(t testing.TB, change ...func(*entra.Options)) *world {
 }
 
 func (w *world) directory(change ...func(*entra.Options)) *entra.Directory {
-	o := entra.Options{Credential: entra.Credential{Tenant: w.tenant.ID, Client: w.app, Secret: secret},
-		Authority: w.server.URL, GraphURL: w.server.URL + "/v1.0", Transport: w.server.Client().Transport, Clock: w.clock}
+	o := entra.Options{
+		Credential: entra.Credential{Tenant: w.tenant.ID, Client: w.app, Secret: secret},
+		Authority:  w.server.URL, GraphURL: w.server.URL + "/v1.0", Transport: w.server.Client().Transport, Clock: w.clock,
+	}
 	for _, f := range change {
 		f(&o)
 	}
@@ -73,8 +75,10 @@ func (w *world) ok(err error) {
 
 func (w *world) user(name string) string {
 	w.Helper()
-	u, err := w.tenant.AddUser(graph.User{UserPrincipalName: name + "@contoso.com", DisplayName: name, Department: "Sales",
-		OnPremises: graph.OnPremises{Synced: true, SAMAccountName: name, SID: "S-1-5-21-7"}})
+	u, err := w.tenant.AddUser(graph.User{
+		UserPrincipalName: name + "@contoso.com", DisplayName: name, Department: "Sales",
+		OnPremises: graph.OnPremises{Synced: true, SAMAccountName: name, SID: "S-1-5-21-7"},
+	})
 	w.ok(err)
 	return u.ID
 }
@@ -147,16 +151,17 @@ func TestAgainstTheEmulator(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 	_, err = w.d.Group(ctx, gone)
-	wantKind(t, err, fault.NotFound)
+	_ = wantKind(t, err, fault.NotFound)
 	_, err = w.d.Roll(ctx, gone, true)
-	wantKind(t, err, fault.NotFound)
+	_ = wantKind(t, err, fault.NotFound)
 
 	for nested, bobs := range map[bool]member.Standing{true: member.In, false: member.Out} {
 		got, err := w.d.Standings(ctx, []string{ann, bob, eve, id('f', 1)}, []string{outer, gone}, nested)
 		w.ok(err)
 		want := map[string]map[string]member.Standing{
 			ann: {outer: member.In, gone: member.Unknown}, bob: {outer: bobs, gone: member.Unknown},
-			eve: {outer: member.Out, gone: member.Unknown}, id('f', 1): {outer: member.Out, gone: member.Unknown}}
+			eve: {outer: member.Out, gone: member.Unknown}, id('f', 1): {outer: member.Out, gone: member.Unknown},
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("nested %v: %s", nested, diff)
 		}
@@ -211,11 +216,11 @@ func TestMissingPermissionAgainstTheEmulator(t *testing.T) {
 				t.Errorf("advice is %q", e.Advice)
 			}
 			_, err = w.d.Standings(ctx, []string{ann}, []string{g}, true)
-			wantKind(t, err, fault.Denied)
+			_ = wantKind(t, err, fault.Denied)
 			w.ok(w.tenant.Grant(w.app, permission)) // reaches new tokens only
 			w.clock.Advance(5 * time.Minute)
 			_, err = w.d.Roll(ctx, g, true)
-			wantKind(t, err, fault.Denied)
+			_ = wantKind(t, err, fault.Denied)
 			_, err = w.d.Roll(ctx, g, true)
 			w.ok(err)
 		})
@@ -230,8 +235,10 @@ func TestKeylessAgainstTheEmulator(t *testing.T) {
 		d := w.directory(func(o *entra.Options) {
 			o.Credential.Secret = ""
 			o.Credential.Assertion = func(context.Context) (string, error) {
-				return part(map[string]any{"alg": "RS256", "typ": "JWT", "kid": "1"}) + "." + part(map[string]any{"iss": "https://x.tokens.sts.global.api.aws",
-					"sub": subject, "aud": entra.Global.Audience(), "iat": noon.Unix(), "exp": noon.Add(5 * time.Minute).Unix()}) + ".c2ln", nil
+				return part(map[string]any{"alg": "RS256", "typ": "JWT", "kid": "1"}) + "." + part(map[string]any{
+					"iss": "https://x.tokens.sts.global.api.aws",
+					"sub": subject, "aud": entra.Global.Audience(), "iat": noon.Unix(), "exp": noon.Add(5 * time.Minute).Unix(),
+				}) + ".c2ln", nil
 			}
 		})
 		_, err := d.Group(ctx, w.group("G"))
@@ -314,7 +321,7 @@ func TestExpiryAgainstTheEmulator(t *testing.T) {
 		c := w.start(w.group("G", w.user("ann")))
 		w.clock.Advance(8 * 24 * time.Hour)
 		_, err := w.d.GroupChanges(ctx, c)
-		wantKind(t, err, fault.Expired)
+		_ = wantKind(t, err, fault.Expired)
 		c.Link = ""
 		_, err = w.d.GroupChanges(ctx, c)
 		w.ok(err)
@@ -326,7 +333,7 @@ func TestEndlessFeedAgainstTheEmulator(t *testing.T) {
 	c := w.start(w.group("G", w.user("ann")))
 	w.graph.Configure(func(b *graph.Behaviour) { b.EndlessDelta = true })
 	_, err := w.d.GroupChanges(ctx, c)
-	wantKind(t, err, fault.Unknown)
+	_ = wantKind(t, err, fault.Unknown)
 	w.graph.Configure(func(b *graph.Behaviour) { b.EndlessDelta = false })
 	_, err = w.d.GroupChanges(ctx, c) // the cursor did not move, and is as good as before
 	w.ok(err)
@@ -405,12 +412,18 @@ func TestEveryFaultAtEveryOperation(t *testing.T) {
 	if want.lastError != nil || len(want.Roll.People) != 3 || len(want.Joined) == 0 || len(want.Disabled) == 0 || want.Count != 3 {
 		t.Fatalf("without a fault: %+v", want)
 	}
-	operations := []string{"GET /groups", "GET /groups/{id}", "GET /groups/{id}/members", "GET /groups/{id}/members/$count",
-		"GET /groups/delta", "GET /users/delta", "GET /users", "POST /users/{id}/checkMemberGroups", "GET /users/{id}/memberOf", "POST /$batch"}
-	failures := []graph.Failure{graph.TooMany, graph.TooManyBare, graph.Unavailable, graph.ServerError, graph.Timeout, graph.Forbidden,
-		graph.Unauthorized, graph.HTML, graph.Disconnect, graph.HTMLOK, graph.TruncatedJSON, graph.DuplicateItem, graph.LoopedNext, graph.NullFields}
-	overcome := []graph.Failure{graph.TooMany, graph.TooManyBare, graph.Unavailable, graph.ServerError, graph.Timeout, graph.HTML,
-		graph.Disconnect, graph.HTMLOK, graph.TruncatedJSON, graph.DuplicateItem}
+	operations := []string{
+		"GET /groups", "GET /groups/{id}", "GET /groups/{id}/members", "GET /groups/{id}/members/$count",
+		"GET /groups/delta", "GET /users/delta", "GET /users", "POST /users/{id}/checkMemberGroups", "GET /users/{id}/memberOf", "POST /$batch",
+	}
+	failures := []graph.Failure{
+		graph.TooMany, graph.TooManyBare, graph.Unavailable, graph.ServerError, graph.Timeout, graph.Forbidden,
+		graph.Unauthorized, graph.HTML, graph.Disconnect, graph.HTMLOK, graph.TruncatedJSON, graph.DuplicateItem, graph.LoopedNext, graph.NullFields,
+	}
+	overcome := []graph.Failure{
+		graph.TooMany, graph.TooManyBare, graph.Unavailable, graph.ServerError, graph.Timeout, graph.HTML,
+		graph.Disconnect, graph.HTMLOK, graph.TruncatedJSON, graph.DuplicateItem,
+	}
 	for _, operation := range operations {
 		for _, failure := range failures {
 			for _, times := range []int{1, 0} {
@@ -571,8 +584,10 @@ type recording struct {
 
 func (r *recording) RoundTrip(q *http.Request) (*http.Response, error) {
 	if body, ok := r.pages[q.URL.String()]; ok && r.replay {
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(body)),
-			Body: io.NopCloser(bytes.NewReader(body)), Request: q}, nil
+		return &http.Response{
+			StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(body)),
+			Body: io.NopCloser(bytes.NewReader(body)), Request: q,
+		}, nil
 	}
 	response, err := r.through.RoundTrip(q)
 	if err == nil && strings.HasSuffix(q.URL.Path, "/members") {

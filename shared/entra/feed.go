@@ -60,8 +60,10 @@ func (d *Directory) GroupChanges(ctx context.Context, c member.Cursor) (member.C
 		return member.Changes{}, err
 	}
 	_, followed := asked(c.Groups)
-	f := &feed{d: d, doing: doing, first: d.askGroupFeed(ctx, c.Groups, d.feeds),
-		take: func(e feedEntry, n *named) { n.group(e, followed) }}
+	f := &feed{
+		d: d, doing: doing, first: d.askGroupFeed(ctx, c.Groups, d.feeds),
+		take: func(e feedEntry, n *named) { n.group(e, followed) },
+	}
 	changes, err := f.read(ctx, c.Link)
 	if c.Link == "" && d.feeds == FromLatest && wasRefused(err, http.StatusBadRequest) && !fault.Is(err, fault.Expired) {
 		d.log.InfoContext(ctx, "graph refuses latest together with a filter: reading the feed's first pass", "feed", c.Name)
@@ -76,8 +78,10 @@ func (d *Directory) GroupChanges(ctx context.Context, c member.Cursor) (member.C
 // pages. Memberships do not show here.
 // https://learn.microsoft.com/graph/api/user-delta
 func (d *Directory) UserChanges(ctx context.Context, c member.Cursor) (member.Changes, error) {
-	f := &feed{d: d, doing: "reading the feed of users", first: d.askUserFeed(ctx),
-		take: func(e feedEntry, n *named) { n.people[e.ID] = true }}
+	f := &feed{
+		d: d, doing: "reading the feed of users", first: d.askUserFeed(ctx),
+		take: func(e feedEntry, n *named) { n.people[e.ID] = true },
+	}
 	return f.read(ctx, c.Link)
 }
 

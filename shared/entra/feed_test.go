@@ -33,7 +33,7 @@ func feedServer(t *testing.T, pages ...[]any) *server {
 	s := serve(t, nil)
 	s.graph = func(w http.ResponseWriter, r *http.Request) {
 		n := 0
-		fmt.Sscan(r.URL.Query().Get("$skiptoken"), &n)
+		_, _ = fmt.Sscan(r.URL.Query().Get("$skiptoken"), &n) // none: the first page
 		page := values(pages[n]...)
 		if n+1 < len(pages) {
 			page["@odata.nextLink"] = fmt.Sprintf("%s%s?$skiptoken=%d", s.URL, r.URL.Path, n+1)
@@ -265,9 +265,9 @@ func TestFeedExpired(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, answer)
 			_, err := s.directory().GroupChanges(ctx, cursor(s))
-			wantKind(t, err, fault.Expired)
+			_ = wantKind(t, err, fault.Expired)
 			_, err = s.directory().UserChanges(ctx, member.Cursor{Link: s.URL + "/v1.0/users/delta?$deltatoken=old"})
-			wantKind(t, err, fault.Expired)
+			_ = wantKind(t, err, fault.Expired)
 			if len(s.asked) != 2 {
 				t.Errorf("asked %v", s.asked)
 			}
@@ -289,7 +289,7 @@ func TestFeedPageThatIsNoPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.graph = func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, answer) }
 			got, err := s.directory().GroupChanges(ctx, cursor(s))
-			wantKind(t, err, fault.Unavailable)
+			_ = wantKind(t, err, fault.Unavailable)
 			if got.Next != "" {
 				t.Errorf("the cursor would move to %q", got.Next)
 			}
@@ -317,7 +317,7 @@ func TestFiftyGroupsFitInOneRequest(t *testing.T) {
 func TestPageTokensAreNotTold(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	_, err := s.directory().GroupChanges(ctx, cursor(s))
-	wantKind(t, err, fault.Unavailable)
+	_ = wantKind(t, err, fault.Unavailable)
 	if strings.Contains(err.Error()+s.logs.String(), "deltatoken") || !strings.Contains(s.logs.String(), "groups/delta") {
 		t.Errorf("error %v, log %s", err, s.logs.String())
 	}

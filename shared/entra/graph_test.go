@@ -57,8 +57,10 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
 		base := "https://" + r.Host + "/" + tenantID
-		writeJSON(w, 200, map[string]any{"issuer": base + "/v2.0",
-			"authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token"})
+		writeJSON(w, 200, map[string]any{
+			"issuer":                 base + "/v2.0",
+			"authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
+		})
 	case strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token"):
 		s.mu.Lock()
 		s.tokens++
@@ -109,15 +111,19 @@ func refuse(w http.ResponseWriter, status int, code string) {
 }
 
 func graphError(code string) map[string]any {
-	return map[string]any{"error": map[string]any{"code": code, "message": "Some words.",
-		"innerError": map[string]any{"date": "2026-11-23T12:00:00", "request-id": "req-inner", "client-request-id": "req-client"}}}
+	return map[string]any{"error": map[string]any{
+		"code": code, "message": "Some words.",
+		"innerError": map[string]any{"date": "2026-11-23T12:00:00", "request-id": "req-inner", "client-request-id": "req-client"},
+	}}
 }
 
 func user(n int) map[string]any {
-	return map[string]any{"@odata.type": "#microsoft.graph.user", "id": person(n), "userPrincipalName": fmt.Sprintf("u%d@example.com", n),
+	return map[string]any{
+		"@odata.type": "#microsoft.graph.user", "id": person(n), "userPrincipalName": fmt.Sprintf("u%d@example.com", n),
 		"displayName": fmt.Sprintf("User %d", n), "onPremisesSamAccountName": fmt.Sprintf("u%d", n), "mailNickname": fmt.Sprintf("u%d", n),
 		"mail": nil, "department": "Sales", "preferredLanguage": "de-DE", "onPremisesSecurityIdentifier": "S-1-5-21-1",
-		"accountEnabled": true, "userType": "Member"}
+		"accountEnabled": true, "userType": "Member",
+	}
 }
 
 func nested(n int) map[string]any {

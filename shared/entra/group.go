@@ -31,8 +31,10 @@ func (w wireGroup) group(doing string) (member.Group, error) {
 		e.Advice = grantAdvice
 		return member.Group{}, e
 	}
-	return member.Group{ID: w.ID, Name: w.Name, Hidden: w.Visibility == "HiddenMembership",
-		Dynamic: slices.Contains(w.Types, "DynamicMembership")}, nil
+	return member.Group{
+		ID: w.ID, Name: w.Name, Hidden: w.Visibility == "HiddenMembership",
+		Dynamic: slices.Contains(w.Types, "DynamicMembership"),
+	}, nil
 }
 
 // Group finds a group by object id or else by display name, one request. NotFound: there is none. Misconfigured: the

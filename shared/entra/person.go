@@ -38,9 +38,11 @@ func (w *wirePerson) person(doing string) (member.Person, error) {
 		e.Code, e.Advice = "NullFields", userReadAdvice
 		return member.Person{}, e
 	}
-	return member.Person{ID: w.ID, UPN: w.UPN, DisplayName: w.DisplayName, SAMAccountName: w.SAMAccountName,
+	return member.Person{
+		ID: w.ID, UPN: w.UPN, DisplayName: w.DisplayName, SAMAccountName: w.SAMAccountName,
 		MailNickname: w.MailNickname, Mail: w.Mail, Department: w.Department, PreferredLanguage: w.PreferredLanguage,
-		OnPremisesSID: w.OnPremisesSID, Enabled: *w.Enabled, Guest: w.guest()}, nil
+		OnPremisesSID: w.OnPremisesSID, Enabled: *w.Enabled, Guest: w.guest(),
+	}, nil
 }
 
 // guest goes by the type; old objects have none, and then the name tells: a guest's holds #EXT#.

@@ -19,9 +19,11 @@ import (
 var ctx = context.Background()
 
 func wantPerson(n int) member.Person {
-	return member.Person{ID: person(n), UPN: fmt.Sprintf("u%d@example.com", n), DisplayName: fmt.Sprintf("User %d", n),
+	return member.Person{
+		ID: person(n), UPN: fmt.Sprintf("u%d@example.com", n), DisplayName: fmt.Sprintf("User %d", n),
 		SAMAccountName: fmt.Sprintf("u%d", n), MailNickname: fmt.Sprintf("u%d", n), Department: "Sales",
-		PreferredLanguage: "de-DE", OnPremisesSID: "S-1-5-21-1", Enabled: true}
+		PreferredLanguage: "de-DE", OnPremisesSID: "S-1-5-21-1", Enabled: true,
+	}
 }
 
 func changed(v map[string]any, key string, value any) map[string]any {
@@ -234,7 +236,7 @@ func TestBatchThatAnswersTheWrongItems(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, answer) })
 			_, err := s.directory().People(ctx, people(1))
-			wantKind(t, err, fault.Unavailable)
+			_ = wantKind(t, err, fault.Unavailable)
 		})
 	}
 }
@@ -245,7 +247,7 @@ func TestPoisonedLinkInABatch(t *testing.T) {
 		return 200, nil, map[string]any{"value": []any{user(1)}, "@odata.nextLink": elsewhere.URL + "/v1.0/x"}
 	}))
 	got, err := s.directory().People(ctx, people(1))
-	wantKind(t, err, fault.Unknown)
+	_ = wantKind(t, err, fault.Unknown)
 	if got != nil {
 		t.Errorf("got %d people beside the error", len(got))
 	}
@@ -256,21 +258,21 @@ func TestIDsAreChecked(t *testing.T) {
 	d := s.directory()
 	const bad = "x' or id ne '"
 	_, err := d.People(ctx, []string{person(1), bad})
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.Standings(ctx, []string{bad}, []string{group(1)}, true)
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.Standings(ctx, []string{person(1)}, []string{bad}, true)
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.Roll(ctx, bad, false)
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.Count(ctx, bad)
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.GroupChanges(ctx, member.Cursor{Groups: []string{bad}})
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.GroupChanges(ctx, member.Cursor{})
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	_, err = d.GroupChanges(ctx, member.Cursor{Groups: slices.Repeat([]string{group(1)}, 51)})
-	wantKind(t, err, fault.Misconfigured)
+	_ = wantKind(t, err, fault.Misconfigured)
 	if len(s.asked) != 0 {
 		t.Errorf("asked %v", s.asked)
 	}

@@ -85,8 +85,10 @@ type innerError struct {
 
 // readRefusal understands an answer of 400 and above, of a request or of an item in a batch. Any body will do.
 func readRefusal(status int, header http.Header, body []byte, now time.Time) *refusal {
-	r := &refusal{status: status, requestID: header.Get("request-id"), date: header.Get("Date"),
-		retry: retryAfter(header.Get("Retry-After"), now)}
+	r := &refusal{
+		status: status, requestID: header.Get("request-id"), date: header.Get("Date"),
+		retry: retryAfter(header.Get("Retry-After"), now),
+	}
 	var answer struct {
 		Error graphError `json:"error"`
 	}
@@ -188,8 +190,10 @@ func tokenFault(response *http.Response, doing string, now time.Time) *fault.Err
 	}
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10)) // azcore keeps it in memory; what is missing is not needed
 	_ = json.Unmarshal(body, &answer)                            // HTML or nothing: the status has to do
-	r := &refusal{status: response.StatusCode, requestID: orElse(answer.TraceID, response.Header.Get("x-ms-request-id")),
-		date: orElse(answer.Timestamp, response.Header.Get("Date"))}
+	r := &refusal{
+		status: response.StatusCode, requestID: orElse(answer.TraceID, response.Header.Get("x-ms-request-id")),
+		date: orElse(answer.Timestamp, response.Header.Get("Date")),
+	}
 	m, ok := firm[r.status]
 	if !ok {
 		m, ok = oauthErrors[answer.Error]

@@ -19,8 +19,10 @@ import (
 
 // personFields are the facts of a person, and a change to one of them is news in the users feed. Short on purpose: a
 // field that needs a permission of its own may fail the whole request.
-var personFields = []string{"id", "userPrincipalName", "displayName", "onPremisesSamAccountName", "mailNickname", "mail",
-	"department", "preferredLanguage", "onPremisesSecurityIdentifier", "accountEnabled", "userType"}
+var personFields = []string{
+	"id", "userPrincipalName", "displayName", "onPremisesSamAccountName", "mailNickname", "mail",
+	"department", "preferredLanguage", "onPremisesSecurityIdentifier", "accountEnabled", "userType",
+}
 
 var groupFields = []string{"id", "displayName", "visibility", "groupTypes"}
 
@@ -39,7 +41,8 @@ func (d *Directory) users() *users.UsersRequestBuilder {
 func (d *Directory) askGroup(ctx context.Context, id string) ask {
 	return func() (*abs.RequestInformation, error) {
 		return d.groups().ByGroupId(id).ToGetRequestInformation(ctx, &groups.GroupItemRequestBuilderGetRequestConfiguration{
-			QueryParameters: &groups.GroupItemRequestBuilderGetQueryParameters{Select: groupFields}})
+			QueryParameters: &groups.GroupItemRequestBuilderGetQueryParameters{Select: groupFields},
+		})
 	}
 }
 
@@ -48,7 +51,8 @@ func (d *Directory) askGroupNamed(ctx context.Context, name string) ask {
 	return func() (*abs.RequestInformation, error) {
 		filter, two := "displayName eq '"+strings.ReplaceAll(name, "'", "''")+"'", int32(2)
 		return d.groups().ToGetRequestInformation(ctx, &groups.GroupsRequestBuilderGetRequestConfiguration{
-			QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{Filter: &filter, Select: groupFields, Top: &two}})
+			QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{Filter: &filter, Select: groupFields, Top: &two},
+		})
 	}
 }
 
@@ -57,7 +61,8 @@ func (d *Directory) askGroupNamed(ctx context.Context, name string) ask {
 func (d *Directory) askMembers(ctx context.Context, id string, fields []string, top int32) ask {
 	return func() (*abs.RequestInformation, error) {
 		return d.groups().ByGroupId(id).Members().ToGetRequestInformation(ctx, &groups.ItemMembersRequestBuilderGetRequestConfiguration{
-			QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Select: fields, Top: &top}})
+			QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Select: fields, Top: &top},
+		})
 	}
 }
 
@@ -75,7 +80,8 @@ func (d *Directory) askPeople(ctx context.Context, ids []string) ask {
 	return func() (*abs.RequestInformation, error) {
 		filter := "id in ('" + strings.Join(ids, "','") + "')"
 		return d.users().ToGetRequestInformation(ctx, &users.UsersRequestBuilderGetRequestConfiguration{
-			QueryParameters: &users.UsersRequestBuilderGetQueryParameters{Filter: &filter, Select: personFields}})
+			QueryParameters: &users.UsersRequestBuilderGetQueryParameters{Filter: &filter, Select: personFields},
+		})
 	}
 }
 
@@ -83,7 +89,8 @@ func (d *Directory) askMemberOf(ctx context.Context, person string) ask {
 	return func() (*abs.RequestInformation, error) {
 		top := int32(member.MembersPage)
 		return d.users().ByUserId(person).MemberOf().ToGetRequestInformation(ctx, &users.ItemMemberOfRequestBuilderGetRequestConfiguration{
-			QueryParameters: &users.ItemMemberOfRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top}})
+			QueryParameters: &users.ItemMemberOfRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top},
+		})
 	}
 }
 
@@ -93,7 +100,8 @@ func (d *Directory) askGroupFeed(ctx context.Context, ids []string, start Start)
 	return func() (*abs.RequestInformation, error) {
 		filter := "id eq '" + strings.Join(ids, "' or id eq '") + "'"
 		info, err := d.groups().Delta().ToGetRequestInformation(ctx, &groups.DeltaRequestBuilderGetRequestConfiguration{
-			QueryParameters: &groups.DeltaRequestBuilderGetQueryParameters{Filter: &filter, Select: []string{"members"}}})
+			QueryParameters: &groups.DeltaRequestBuilderGetQueryParameters{Filter: &filter, Select: []string{"members"}},
+		})
 		if err != nil || start != FromLatest {
 			return info, err
 		}
@@ -105,7 +113,8 @@ func (d *Directory) askGroupFeed(ctx context.Context, ids []string, start Start)
 func (d *Directory) askUserFeed(ctx context.Context) ask {
 	return func() (*abs.RequestInformation, error) {
 		info, err := d.users().Delta().ToGetRequestInformation(ctx, &users.DeltaRequestBuilderGetRequestConfiguration{
-			QueryParameters: &users.DeltaRequestBuilderGetQueryParameters{Select: personFields}})
+			QueryParameters: &users.DeltaRequestBuilderGetQueryParameters{Select: personFields},
+		})
 		if err != nil {
 			return nil, err
 		}

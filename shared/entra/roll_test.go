@@ -67,26 +67,53 @@ func TestRoll(t *testing.T) {
 		others  int
 		pages   int
 	}{
-		"flat, over pages": {map[string][]any{group(1): {user(1), user(2), user(3), user(4), user(5)}}, true,
-			map[int]string{1: "", 2: "", 3: "", 4: "", 5: ""}, []string{group(1)}, 0, 3},
+		"flat, over pages": {
+			map[string][]any{group(1): {user(1), user(2), user(3), user(4), user(5)}},
+			true,
+			map[int]string{1: "", 2: "", 3: "", 4: "", 5: ""},
+			[]string{group(1)},
+			0, 3,
+		},
 		"others are counted": {map[string][]any{group(1): {device(), user(1), device()}}, true, map[int]string{1: ""}, []string{group(1)}, 2, 2},
 		"empty":              {map[string][]any{group(1): {}}, true, map[int]string{}, []string{group(1)}, 0, 1},
 		"somebody twice":     {map[string][]any{group(1): {user(1), user(1), user(1)}}, true, map[int]string{1: ""}, []string{group(1)}, 0, 2},
-		"nested, two deep": {map[string][]any{group(1): {nested(2), user(1)}, group(2): {nested(3), user(2)}, group(3): {user(3)}}, true,
-			map[int]string{1: "", 2: group(2), 3: group(2) + "/" + group(3)}, []string{group(1), group(2), group(3)}, 0, 3},
+		"nested, two deep": {
+			map[string][]any{group(1): {nested(2), user(1)}, group(2): {nested(3), user(2)}, group(3): {user(3)}},
+			true,
+			map[int]string{1: "", 2: group(2), 3: group(2) + "/" + group(3)},
+			[]string{group(1), group(2), group(3)},
+			0, 3,
+		},
 		"nesting off": {map[string][]any{group(1): {nested(2), user(1)}, group(2): {user(2)}}, false, map[int]string{1: ""}, []string{group(1)}, 0, 1},
-		"a cycle": {map[string][]any{group(1): {nested(2), user(1)}, group(2): {nested(1), nested(2), user(2)}}, true,
-			map[int]string{1: "", 2: group(2)}, []string{group(1), group(2)}, 0, 3},
-		"by two ways, the shorter counts": {map[string][]any{group(1): {nested(2), user(1)}, group(2): {user(1), user(2)}}, true,
-			map[int]string{1: "", 2: group(2)}, []string{group(1), group(2)}, 0, 2},
-		"a diamond is walked once": {map[string][]any{group(1): {nested(2), nested(3)}, group(2): {nested(4)}, group(3): {nested(4)}, group(4): {user(1)}}, true,
-			map[int]string{1: group(2) + "/" + group(4)}, []string{group(1), group(2), group(3), group(4)}, 0, 4},
+		"a cycle": {
+			map[string][]any{group(1): {nested(2), user(1)}, group(2): {nested(1), nested(2), user(2)}},
+			true,
+			map[int]string{1: "", 2: group(2)},
+			[]string{group(1), group(2)},
+			0, 3,
+		},
+		"by two ways, the shorter counts": {
+			map[string][]any{group(1): {nested(2), user(1)}, group(2): {user(1), user(2)}},
+			true,
+			map[int]string{1: "", 2: group(2)},
+			[]string{group(1), group(2)},
+			0, 2,
+		},
+		"a diamond is walked once": {
+			map[string][]any{group(1): {nested(2), nested(3)}, group(2): {nested(4)}, group(3): {nested(4)}, group(4): {user(1)}},
+			true,
+			map[int]string{1: group(2) + "/" + group(4)},
+			[]string{group(1), group(2), group(3), group(4)},
+			0, 4,
+		},
 		"an empty nested group": {map[string][]any{group(1): {nested(2), user(1)}, group(2): {}}, true, map[int]string{1: ""}, []string{group(1), group(2)}, 0, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTree(t, c.members)
-			want := member.Roll{Group: member.Group{ID: group(1)}, Nested: c.nested, People: map[string]member.Person{}, Via: map[string]string{},
-				Groups: c.groups, Others: c.others, Direct: len(c.members[group(1)]), Pages: c.pages, Read: noon}
+			want := member.Roll{
+				Group: member.Group{ID: group(1)}, Nested: c.nested, People: map[string]member.Person{}, Via: map[string]string{},
+				Groups: c.groups, Others: c.others, Direct: len(c.members[group(1)]), Pages: c.pages, Read: noon,
+			}
 			for n, via := range c.via {
 				want.People[person(n)], want.Via[person(n)] = wantPerson(n), via
 			}
@@ -214,7 +241,7 @@ func TestPageThatIsNoPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, answer) })
 			_, err := s.directory().Roll(ctx, group(1), true)
-			wantKind(t, err, fault.Unavailable)
+			_ = wantKind(t, err, fault.Unavailable)
 		})
 	}
 }
@@ -244,13 +271,13 @@ func TestLinksThatLoop(t *testing.T) {
 		writeJSON(w, 200, map[string]any{"value": []any{user(1)}, "@odata.nextLink": fmt.Sprintf("%s/v1.0/x?$skiptoken=%d", s.URL, n%3+1)})
 	}
 	_, err := s.directory().Roll(ctx, group(1), true)
-	wantKind(t, err, fault.Unknown)
+	_ = wantKind(t, err, fault.Unknown)
 	if len(s.asked) != 4 {
 		t.Errorf("%d requests until it was noticed", len(s.asked))
 	}
 	s.asked = nil
 	_, err = s.directory().GroupChanges(ctx, member.Cursor{Groups: []string{group(1)}})
-	wantKind(t, err, fault.Unknown)
+	_ = wantKind(t, err, fault.Unknown)
 	if len(s.asked) != 4 {
 		t.Errorf("%d requests until it was noticed in a feed", len(s.asked))
 	}
@@ -275,14 +302,14 @@ func TestPoisonedLink(t *testing.T) {
 			}
 			d := s.directory()
 			_, err := d.Roll(ctx, group(1), true)
-			wantKind(t, err, fault.Unknown)
+			_ = wantKind(t, err, fault.Unknown)
 			_, err = d.Group(ctx, "A name")
-			wantKind(t, err, fault.Unknown)
+			_ = wantKind(t, err, fault.Unknown)
 			_, err = d.GroupChanges(ctx, member.Cursor{Groups: []string{group(1)}})
-			wantKind(t, err, fault.Unknown)
+			_ = wantKind(t, err, fault.Unknown)
 			before := len(s.asked)
 			_, err = d.UserChanges(ctx, member.Cursor{Link: link}) // a stored one: the settings changed, start again
-			wantKind(t, err, fault.Expired)
+			_ = wantKind(t, err, fault.Expired)
 			if len(s.asked) != before {
 				t.Errorf("a stored link was followed: %v", s.asked)
 			}
@@ -337,7 +364,7 @@ func TestRollOverSeveralTicks(t *testing.T) {
 		t.Errorf("ended at %+v, want %d pages, groups %v", last, want.Pages, want.Groups)
 	}
 	_, err = tr.s.directory().NextPage(ctx, last)
-	wantKind(t, err, fault.Unknown)
+	_ = wantKind(t, err, fault.Unknown)
 }
 
 func TestPositionTooOld(t *testing.T) {
@@ -345,11 +372,11 @@ func TestPositionTooOld(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, code) })
 		p := member.Position{Group: group(1), Started: noon, Link: s.URL + "/v1.0/groups/x/members?$skiptoken=old", Walked: []string{group(1)}}
 		_, err := s.directory().NextPage(ctx, p)
-		wantKind(t, err, fault.Expired)
+		_ = wantKind(t, err, fault.Expired)
 	}
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, "Request_BadRequest") })
 	_, err := s.directory().Roll(ctx, group(1), true) // no link: it is our request that is bad
-	wantKind(t, err, fault.Unknown)
+	_ = wantKind(t, err, fault.Unknown)
 }
 
 func TestCount(t *testing.T) {

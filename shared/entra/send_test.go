@@ -47,7 +47,9 @@ func TestOneFault(t *testing.T) {
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 200, map[string]any{"id": group(1), "displayName": strings.Repeat("x", 16<<20)})
 		}, true, fault.Unavailable, ""},
-		"redirect elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example.com/", 302) }, true, fault.Unavailable, ""},
+		"redirect elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example.com/", http.StatusFound)
+		}, true, fault.Unavailable, ""},
 		"truncated JSON": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			io.WriteString(w, `{"id":"b0`)
@@ -178,7 +180,7 @@ func TestNoRequestOutOfTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Second) // less than is kept for writing down
 	defer cancel()
 	_, err := s.directory().Group(ctx, group(1))
-	wantKind(t, err, fault.Unavailable)
+	_ = wantKind(t, err, fault.Unavailable)
 	if len(s.asked) != 0 {
 		t.Errorf("asked %v", s.asked)
 	}

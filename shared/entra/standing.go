@@ -33,8 +33,10 @@ func (d *Directory) Standings(ctx context.Context, ids, groups []string, nested 
 	}
 	people, personForms := asked(ids)
 	wanted, groupForms := asked(groups)
-	q := &question{d: d, nested: nested, doing: fmt.Sprintf("asking for the standing of %d people in %d groups", len(people), len(wanted)),
-		groups: make(map[string]*groupItem, len(wanted)), in: map[string]map[string]bool{}}
+	q := &question{
+		d: d, nested: nested, doing: fmt.Sprintf("asking for the standing of %d people in %d groups", len(people), len(wanted)),
+		groups: make(map[string]*groupItem, len(wanted)), in: map[string]map[string]bool{},
+	}
 	if err := q.ask(ctx, people, wanted); err != nil {
 		return nil, d.stale(err)
 	}

@@ -23,7 +23,8 @@ func TestAnswers(t *testing.T) {
 	}
 	failed := func(directory, user string) types.FailedCreateWorkspaceRequest {
 		return types.FailedCreateWorkspaceRequest{ErrorCode: aws.String("X"), WorkspaceRequest: &types.WorkspaceRequest{
-			DirectoryId: aws.String(directory), UserName: aws.String(user)}}
+			DirectoryId: aws.String(directory), UserName: aws.String(user),
+		}}
 	}
 	asked := func(users ...string) []desktop.Request {
 		var r []desktop.Request

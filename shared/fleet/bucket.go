@@ -98,7 +98,8 @@ func (b *bucket) learn(start time.Time, err error) {
 func (b *bucket) addTo(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("rollcall:bucket",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
-			middleware.FinalizeOutput, middleware.Metadata, error) {
+			middleware.FinalizeOutput, middleware.Metadata, error,
+		) {
 			if err := b.wait(ctx); err != nil {
 				return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 			}

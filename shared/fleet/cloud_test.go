@@ -63,8 +63,10 @@ func newCloud(t *testing.T, c clock.Clock) *cloud {
 	t.Helper()
 	knobs := emulator.Usual()
 	e := emulator.New(c, emulator.Options{Seed: 1, Account: account, Region: region, Knobs: &knobs})
-	w := &cloud{Emulator: e, services: map[string]http.Handler{}, roles: map[string]string{},
-		latency: func() time.Duration { return 0 }}
+	w := &cloud{
+		Emulator: e, services: map[string]http.Handler{}, roles: map[string]string{},
+		latency: func() time.Duration { return 0 },
+	}
 	for _, s := range e.Services() {
 		w.services[s.Name()] = s
 	}
@@ -200,7 +202,9 @@ func (w *cloud) users(t *testing.T, names ...string) {
 
 // want is a request for a user's desktop.
 func want(user string) desktop.Request {
-	return desktop.Request{Directory: dirID, UserName: user,
+	return desktop.Request{
+		Directory: dirID, UserName: user,
 		Spec:  desktop.Spec{Bundle: bundle, RunningMode: desktop.AutoStop, AutoStopMinutes: 60},
-		Owner: desktop.Owner{Installation: "prod", Person: "person-" + user, Slot: "main"}}
+		Owner: desktop.Owner{Installation: "prod", Person: "person-" + user, Slot: "main"},
+	}
 }

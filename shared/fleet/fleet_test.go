@@ -77,13 +77,19 @@ func TestCreate(t *testing.T) {
 		}
 		tag := func(k, v string) any { return map[string]any{"Key": k, "Value": v} }
 		wantBody := []map[string]any{
-			{"DirectoryId": dirID, "UserName": "alice", "BundleId": bundle, "UserVolumeEncryptionEnabled": true, "VolumeEncryptionKey": key,
-				"WorkspaceProperties": map[string]any{"RunningMode": "AUTO_STOP", "RunningModeAutoStopTimeoutInMinutes": 60.0,
-					"RootVolumeSizeGib": 175.0, "UserVolumeSizeGib": 100.0, "Protocols": []any{"WSP"}},
-				"Tags": []any{tag("department", "sales"), tag(desktop.TagInstallation, "prod"), tag(desktop.TagPerson, "person-alice"), tag(desktop.TagSlot, "main")}},
-			{"DirectoryId": dirID, "UserName": "bob", "BundleId": bundle,
+			{
+				"DirectoryId": dirID, "UserName": "alice", "BundleId": bundle, "UserVolumeEncryptionEnabled": true, "VolumeEncryptionKey": key,
+				"WorkspaceProperties": map[string]any{
+					"RunningMode": "AUTO_STOP", "RunningModeAutoStopTimeoutInMinutes": 60.0,
+					"RootVolumeSizeGib": 175.0, "UserVolumeSizeGib": 100.0, "Protocols": []any{"WSP"},
+				},
+				"Tags": []any{tag("department", "sales"), tag(desktop.TagInstallation, "prod"), tag(desktop.TagPerson, "person-alice"), tag(desktop.TagSlot, "main")},
+			},
+			{
+				"DirectoryId": dirID, "UserName": "bob", "BundleId": bundle,
 				"WorkspaceProperties": map[string]any{"RunningMode": "ALWAYS_ON"},
-				"Tags":                []any{tag(desktop.TagInstallation, "prod"), tag(desktop.TagPerson, "person-bob"), tag(desktop.TagSlot, "main")}},
+				"Tags":                []any{tag(desktop.TagInstallation, "prod"), tag(desktop.TagPerson, "person-bob"), tag(desktop.TagSlot, "main")},
+			},
 		}
 		if diff := cmp.Diff(wantBody, body.Workspaces); diff != "" {
 			t.Error(diff)
@@ -356,9 +362,11 @@ func TestSurvey(t *testing.T) {
 		if err != nil || len(got) != 2 {
 			t.Fatalf("%+v, %v", got, err)
 		}
-		want := desktop.Catalogue{Lane: home, Directory: dirID, Read: got[0].Read, Name: "corp.example.com", Type: "AD_CONNECTOR", State: "REGISTERED",
+		want := desktop.Catalogue{
+			Lane: home, Directory: dirID, Read: got[0].Read, Name: "corp.example.com", Type: "AD_CONNECTOR", State: "REGISTERED",
 			RegistrationCode: "SLiad+ABC123", Bundles: map[string]string{bundle: "Standard with Windows 10", "wsb-000000000": ""}, Quota: 100000, Used: 1,
-			Subnets: []desktop.Subnet{{ID: subnetA, Zone: "eu-central-1a", Free: w.home().Free(subnetA)}, {ID: subnetB, Zone: "eu-central-1b", Free: w.home().Free(subnetB)}}}
+			Subnets: []desktop.Subnet{{ID: subnetA, Zone: "eu-central-1a", Free: w.home().Free(subnetA)}, {ID: subnetB, Zone: "eu-central-1b", Free: w.home().Free(subnetB)}},
+		}
 		if diff := cmp.Diff(want, got[0]); diff != "" {
 			t.Error(diff)
 		}
@@ -410,8 +418,10 @@ func TestOverHTTP(t *testing.T) {
 		w.services[name].ServeHTTP(to, r)
 	}))
 	defer server.Close()
-	f, err := fleet.New(aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("KEY", "secret", ""),
-		BaseEndpoint: aws.String(server.URL)}, fleet.Settings{Account: account, Rate: 1000, Clock: clock.System{}}).Lane(t.Context(), home)
+	f, err := fleet.New(aws.Config{
+		Region: region, Credentials: credentials.NewStaticCredentialsProvider("KEY", "secret", ""),
+		BaseEndpoint: aws.String(server.URL),
+	}, fleet.Settings{Account: account, Rate: 1000, Clock: clock.System{}}).Lane(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
 	}

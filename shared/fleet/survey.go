@@ -188,7 +188,8 @@ func (f *Fleet) subnets(ctx context.Context, directories map[string]types.Worksp
 	}
 	// A filter, not SubnetIds: a subnet that is gone would fail the call for all of them.
 	out, err := f.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{
-		Filters: []ec2types.Filter{{Name: aws.String("subnet-id"), Values: ids}}})
+		Filters: []ec2types.Filter{{Name: aws.String("subnet-id"), Values: ids}},
+	})
 	if err != nil {
 		return nil, classify(err, fmt.Sprintf("reading the subnets %s in %s", strings.Join(ids, ", "), f.lane))
 	}
@@ -204,7 +205,8 @@ func (f *Fleet) subnets(ctx context.Context, directories map[string]types.Worksp
 func (f *Fleet) quota(ctx context.Context) (int, error) {
 	doing := "reading the WorkSpaces quota (" + quotaCode + ") of " + f.lane.String()
 	out, err := f.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
-		ServiceCode: aws.String(quotaService), QuotaCode: aws.String(quotaCode)})
+		ServiceCode: aws.String(quotaService), QuotaCode: aws.String(quotaCode),
+	})
 	if err == nil {
 		if out.Quota == nil || out.Quota.Value == nil {
 			return 0, fault.New(fault.NotFound, doing+": the answer has no value")
@@ -215,7 +217,8 @@ func (f *Fleet) quota(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	standard, err := f.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{
-		ServiceCode: aws.String(quotaService), QuotaCode: aws.String(quotaCode)})
+		ServiceCode: aws.String(quotaService), QuotaCode: aws.String(quotaCode),
+	})
 	if err != nil {
 		return 0, classify(err, doing)
 	}

@@ -84,8 +84,10 @@ func (c *crew) invoke(messages []lane.Message) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	w := &lane.Worker{Installation: "prod", Ledger: c.notes, Switches: c.notes, Catalogues: c.notes, DeadLetters: c.notes, Clock: clock.System{},
-		Fleets: func(ctx context.Context, l desktop.Lane) (lane.Account, error) { return c.fleets.Lane(ctx, l) }}
+	w := &lane.Worker{
+		Installation: "prod", Ledger: c.notes, Switches: c.notes, Catalogues: c.notes, DeadLetters: c.notes, Clock: clock.System{},
+		Fleets: func(ctx context.Context, l desktop.Lane) (lane.Account, error) { return c.fleets.Lane(ctx, l) },
+	}
 	if failed := w.Handle(ctx, messages); len(failed) > 0 {
 		c.t.Fatalf("failed: %v", failed)
 	}
@@ -230,8 +232,10 @@ func tenThousand(t *testing.T, batch int, limit float64) {
 
 // foreigner is another caller in the account, with so many calls a second, until the context ends.
 func (c *crew) foreigner(ctx context.Context, rate float64) {
-	client := workspaces.New(workspaces.Options{Region: region, HTTPClient: c.cloud, BaseEndpoint: aws.String("http://cloud.test"),
-		Credentials: credentials.NewStaticCredentialsProvider("KEY"+account, "s", ""), RetryMaxAttempts: 1})
+	client := workspaces.New(workspaces.Options{
+		Region: region, HTTPClient: c.cloud, BaseEndpoint: aws.String("http://cloud.test"),
+		Credentials: credentials.NewStaticCredentialsProvider("KEY"+account, "s", ""), RetryMaxAttempts: 1,
+	})
 	for ctx.Err() == nil {
 		go func() {
 			// Throttled or not: it keeps coming.

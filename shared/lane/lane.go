@@ -243,11 +243,15 @@ type closed struct{ err error }
 func (c closed) Create(context.Context, []desktop.Request) (map[string]desktop.Outcome, error) {
 	return nil, c.err
 }
+
 func (c closed) Describe(context.Context, []string) (map[string]desktop.Desktop, error) {
 	return nil, c.err
 }
+
 func (c closed) Find(context.Context, string, string) ([]desktop.Desktop, error) { return nil, c.err }
-func (c closed) Tags(context.Context, string) (map[string]string, error)         { return nil, c.err }
+
+func (c closed) Tags(context.Context, string) (map[string]string, error) { return nil, c.err }
+
 func (c closed) Survey(context.Context, []string, []string) ([]desktop.Catalogue, error) {
 	return nil, c.err
 }

@@ -198,8 +198,10 @@ func TestCreate_series(t *testing.T) {
 			waits = append(waits, time.Until(a.NextTry))
 			time.Sleep(time.Until(a.NextTry))
 			w.tick() // takes note
-			w.handle(w.message("x", events.Job{Kind: events.Create, Lane: home, Profile: "sales", Spec: &spec, Directories: []string{dirA},
-				Orders: []events.Order{{Key: person(0), Attempt: w.ledger.get(person(0)).Attempt, Send: 1}}}))
+			w.handle(w.message("x", events.Job{
+				Kind: events.Create, Lane: home, Profile: "sales", Spec: &spec, Directories: []string{dirA},
+				Orders: []events.Order{{Key: person(0), Attempt: w.ledger.get(person(0)).Attempt, Send: 1}},
+			}))
 		}
 		if diff := cmp.Diff([]time.Duration{6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 24 * time.Hour}, waits[:4]); diff != "" {
 			t.Error(diff)
@@ -674,7 +676,8 @@ func TestSurvey(t *testing.T) {
 	simulated(t, "what was placed lately is carried over", func(t *testing.T, w *world) {
 		now := time.Now()
 		w.book.catalogues[dirA] = desktop.Catalogue{Lane: home, Directory: dirA, Placed: []desktop.Placed{
-			{At: now.Add(-time.Hour), Number: 7}, {At: now.Add(-time.Minute), Number: 2}}}
+			{At: now.Add(-time.Hour), Number: 7}, {At: now.Add(-time.Minute), Number: 2},
+		}}
 		w.handle(w.message("s", survey))
 		c := w.book.catalogues[dirA]
 		if len(c.Placed) != 1 || c.Placed[0].Number != 2 || !c.Registered() {
@@ -764,8 +767,10 @@ func TestCreate_sendsOwnershipAndProfile(t *testing.T) {
 		s := spec
 		s.Tags = map[string]string{"department": "sales"}
 		w.handle(w.ask("a", 0, 1, func(j *events.Job) { j.Spec = &s }))
-		want := map[string]string{"department": "sales", desktop.TagProfile: "sales", desktop.TagInstallation: installation,
-			desktop.TagPerson: person(0).Person, desktop.TagSlot: "main"}
+		want := map[string]string{
+			"department": "sales", desktop.TagProfile: "sales", desktop.TagInstallation: installation,
+			desktop.TagPerson: person(0).Person, desktop.TagSlot: "main",
+		}
 		if diff := cmp.Diff(want, w.cloud.desks[0].tags); diff != "" {
 			t.Error(diff)
 		}

@@ -105,7 +105,7 @@ func volumeRefusal(root, user int) error {
 	case root < 0 || user < 0:
 	case root == 0 && user == 0, fits(root, user):
 		return nil
-	case root == 0 && (fits(80, user) || fits(175, user)), user == 0 && (fits(root, 100)):
+	case root == 0 && (fits(80, user) || fits(175, user)), user == 0 && fits(root, 100):
 		return nil
 	}
 	return wrong(fault.Misconfigured, "rootGB, userGB", fmt.Sprintf("%d, %d", root, user),

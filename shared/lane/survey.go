@@ -25,8 +25,10 @@ func (r *run) survey(ctx context.Context, j *job) {
 		}
 		found = nil
 		for _, id := range j.Directories {
-			found = append(found, desktop.Catalogue{Lane: r.lane, Directory: id, Read: r.Clock.Now(),
-				Problem: err.Error(), Quota: -1, Used: -1})
+			found = append(found, desktop.Catalogue{
+				Lane: r.lane, Directory: id, Read: r.Clock.Now(),
+				Problem: err.Error(), Quota: -1, Used: -1,
+			})
 		}
 	}
 	known := r.known(ctx)

@@ -127,8 +127,10 @@ type cloud struct {
 }
 
 func newCloud() *cloud {
-	return &cloud{clock: clock.System{}, unknown: map[string]bool{}, poison: map[string]bool{}, errored: map[string]bool{},
-		items: map[string]error{}, full: map[string]bool{}, quota: 1 << 30}
+	return &cloud{
+		clock: clock.System{}, unknown: map[string]bool{}, poison: map[string]bool{}, errored: map[string]bool{},
+		items: map[string]error{}, full: map[string]bool{}, quota: 1 << 30,
+	}
 }
 
 func (c *cloud) Create(_ context.Context, requests []desktop.Request) (map[string]desktop.Outcome, error) {
@@ -175,14 +177,16 @@ func (c *cloud) one(r desktop.Request) desktop.Outcome {
 		return desktop.Outcome{Err: fault.New(fault.NotInDirectory, "who is "+r.UserName)}
 	}
 	for _, d := range c.desks {
-		if d.Directory == r.Directory && strings.ToLower(d.UserName) == name {
+		if d.Directory == r.Directory && strings.EqualFold(d.UserName, name) {
 			return desktop.Outcome{Err: fault.New(fault.AlreadyExists, "A WorkSpace already exists for the specified user.")}
 		}
 	}
 	tags := maps.Clone(r.Tags)
 	maps.Copy(tags, r.Owner.Tags())
-	d := &desk{Desktop: desktop.Desktop{ID: fmt.Sprintf("ws-%09d", len(c.desks)), Directory: r.Directory, UserName: name,
-		State: desktop.Pending, Bundle: r.Bundle}, tags: tags, since: c.clock.Now()}
+	d := &desk{Desktop: desktop.Desktop{
+		ID: fmt.Sprintf("ws-%09d", len(c.desks)), Directory: r.Directory, UserName: name,
+		State: desktop.Pending, Bundle: r.Bundle,
+	}, tags: tags, since: c.clock.Now()}
 	c.desks = append(c.desks, d)
 	return desktop.Outcome{Desktop: desktop.Desktop{ID: d.ID, State: d.State}} // incomplete, as is documented
 }
@@ -247,8 +251,11 @@ func (c *cloud) Survey(_ context.Context, directories, _ []string) ([]desktop.Ca
 
 // put makes a desktop that was there before, long visible.
 func (c *cloud) put(id, directory, user string, state desktop.State, tags map[string]string) {
-	c.desks = append(c.desks, &desk{desktop.Desktop{ID: id, Directory: directory, UserName: user, State: state}, tags,
-		c.clock.Now().Add(-10 * time.Minute)})
+	c.desks = append(c.desks, &desk{
+		desktop.Desktop{ID: id, Directory: directory, UserName: user, State: state},
+		tags,
+		c.clock.Now().Add(-10 * time.Minute),
+	})
 }
 
 // book is the rest of the ledger.
@@ -314,9 +321,11 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, cloud: newCloud(), opening: map[desktop.Lane]error{},
+	w := &world{
+		t: t, cloud: newCloud(), opening: map[desktop.Lane]error{},
 		ledger: &ledger{items: map[assignment.Key]assignment.Assignment{}, history: map[string]assignment.Event{}},
-		book:   &book{standings: map[string]profile.Standing{}, catalogues: map[string]desktop.Catalogue{}}}
+		book:   &book{standings: map[string]profile.Standing{}, catalogues: map[string]desktop.Catalogue{}},
+	}
 	w.clouds = map[desktop.Lane]*cloud{home: w.cloud, away: newCloud()}
 	return w
 }
@@ -370,8 +379,10 @@ func (w *world) look(n int) {
 	w.t.Helper()
 	w.ledger.set(person(n), func(a *assignment.Assignment) { *a = a.LookAgain(time.Now().UTC().Add(10 * time.Minute)) })
 	a := w.ledger.get(person(n))
-	w.handle(w.message("look", events.Job{Kind: events.Check, Lane: home,
-		Orders: []events.Order{{Key: a.Key, Attempt: a.Attempt, Send: a.Send}}}))
+	w.handle(w.message("look", events.Job{
+		Kind: events.Check, Lane: home,
+		Orders: []events.Order{{Key: a.Key, Attempt: a.Attempt, Send: a.Send}},
+	}))
 }
 
 // tick is the planner in small: it takes note of outcomes, and sends what is due.

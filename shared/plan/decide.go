@@ -233,15 +233,18 @@ func (s subject) settle(after assignment.Assignment) (Action, bool) {
 		return s.act(Record, after, after.Reason)
 	}
 	return s.act(Check, after.LookAgain(s.now.Add(CheckAgain)), assignment.Reason{
-		Code: "Settling", Text: "Asking whether a desktop was made before the request was withdrawn."})
+		Code: "Settling", Text: "Asking whether a desktop was made before the request was withdrawn.",
+	})
 }
 
 // drift says how an existing desktop differs from what the profile asks now, in what rollcall can know without
 // asking WorkSpaces: the user name and the profile's version.
 func (s subject) drift(a assignment.Assignment, p Profile) assignment.Reason {
 	if name, err := p.Rule.UserNameOf(s.who.Facts); err == nil && a.UserName != "" && name != a.UserName {
-		return assignment.Reason{Code: "Renamed",
-			Text: fmt.Sprintf("The user name in Entra is now %s; the desktop stays with %s.", name, a.UserName)}
+		return assignment.Reason{
+			Code: "Renamed",
+			Text: fmt.Sprintf("The user name in Entra is now %s; the desktop stays with %s.", name, a.UserName),
+		}
 	}
 	return assignment.Reason{}
 }

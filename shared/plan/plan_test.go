@@ -35,8 +35,10 @@ func ada() member.Person {
 
 // one plans for ada alone, under profile "sales".
 func one(item assignment.Assignment, standing member.Standing, change func(*Input)) Plan {
-	who := Person{ID: "ada", Exists: member.In, Facts: ada(),
-		Standings: map[string]member.Standing{"sales": standing}, Holdings: map[string]assignment.Assignment{}}
+	who := Person{
+		ID: "ada", Exists: member.In, Facts: ada(),
+		Standings: map[string]member.Standing{"sales": standing}, Holdings: map[string]assignment.Assignment{},
+	}
 	if item.Revision > 0 {
 		item.Key = assignment.Key{Person: "ada", Slot: "main"}
 		who.Holdings["main"] = item
@@ -50,9 +52,11 @@ func one(item assignment.Assignment, standing member.Standing, change func(*Inpu
 
 // held is an item of the ledger in a status, entitled by "sales".
 func held(status assignment.Status, change func(*assignment.Assignment)) assignment.Assignment {
-	a := assignment.Assignment{Status: status, Revision: 1, Attempt: 1, Profile: "sales", Entitled: []string{"sales"},
+	a := assignment.Assignment{
+		Status: status, Revision: 1, Attempt: 1, Profile: "sales", Entitled: []string{"sales"},
 		UserName: "ada", UPN: "ada@example.com", Lane: desktop.Lane{Account: "111122223333", Region: "eu-central-1"},
-		Since: now.Add(-time.Hour), Joined: now.Add(-time.Hour)}
+		Since: now.Add(-time.Hour), Joined: now.Add(-time.Hour),
+	}
 	if change != nil {
 		change(&a)
 	}
@@ -221,8 +225,10 @@ func crowd(n int, rollout profile.Rollout, inFlight int) Input {
 	in := Input{Now: now, Profiles: map[string]Profile{"sales": p}}
 	for i := range n {
 		id := fmt.Sprintf("p%03d", i)
-		in.People = append(in.People, Person{ID: id, Exists: member.In, Standings: map[string]member.Standing{"sales": member.In},
-			Facts: member.Person{ID: id, UPN: id + "@example.com", SAMAccountName: id, Enabled: true}})
+		in.People = append(in.People, Person{
+			ID: id, Exists: member.In, Standings: map[string]member.Standing{"sales": member.In},
+			Facts: member.Person{ID: id, UPN: id + "@example.com", SAMAccountName: id, Enabled: true},
+		})
 	}
 	return in
 }
@@ -233,7 +239,8 @@ func outcomes(in Input, status assignment.Status, code string, n int) Input {
 		key := assignment.Key{Person: id, Slot: "main"}
 		in.People = append(in.People, Person{ID: id, Holdings: map[string]assignment.Assignment{"main": {
 			Key: key, Status: status, Fresh: true, Due: now, Profile: "sales", Entitled: []string{"sales"}, Revision: 3,
-			Reason: assignment.Reason{Code: code, Text: "because"}, NextTry: now.Add(6 * time.Hour)}}})
+			Reason: assignment.Reason{Code: code, Text: "because"}, NextTry: now.Add(6 * time.Hour),
+		}}})
 	}
 	return in
 }
@@ -300,8 +307,10 @@ func TestRestDoublesAndEnds(t *testing.T) {
 
 func TestLongestWaitingGoesFirst(t *testing.T) {
 	in := crowd(5, profile.Rollout{Limit: 1}, 0)
-	in.People[4].Holdings = map[string]assignment.Assignment{"main": {Key: assignment.Key{Person: "p004", Slot: "main"},
-		Status: assignment.Held, Revision: 1, Joined: now.Add(-time.Hour), Entitled: []string{"sales"}, Profile: "sales"}}
+	in.People[4].Holdings = map[string]assignment.Assignment{"main": {
+		Key:    assignment.Key{Person: "p004", Slot: "main"},
+		Status: assignment.Held, Revision: 1, Joined: now.Add(-time.Hour), Entitled: []string{"sales"}, Profile: "sales",
+	}}
 	for _, a := range Make(in).Actions {
 		if a.Verb == Create && a.After.Person != "p004" {
 			t.Errorf("%s goes before p004, who has waited an hour", a.After.Person)
@@ -328,8 +337,10 @@ func anInput(t *rapid.T) Input {
 	answers := []member.Standing{member.Unknown, member.In, member.Out}
 	for i := range rapid.IntRange(1, 12).Draw(t, "people") {
 		id := fmt.Sprintf("p%02d", i)
-		who := Person{ID: id, Exists: rapid.SampledFrom(answers).Draw(t, "exists"), Holdings: map[string]assignment.Assignment{},
-			Standings: map[string]member.Standing{}}
+		who := Person{
+			ID: id, Exists: rapid.SampledFrom(answers).Draw(t, "exists"), Holdings: map[string]assignment.Assignment{},
+			Standings: map[string]member.Standing{},
+		}
 		who.Facts = member.Person{ID: id, UPN: id + "@x", SAMAccountName: id, Enabled: rapid.IntRange(0, 4).Draw(t, "enabled") > 0}
 		for _, p := range []string{"a", "b", "c"} {
 			who.Standings[p] = rapid.SampledFrom(answers).Draw(t, "standing")
@@ -346,8 +357,10 @@ func anInput(t *rapid.T) Input {
 
 func anItem(t *rapid.T, id, slot string, s assignment.Status) assignment.Assignment {
 	when := rapid.SampledFrom([]time.Time{{}, now.Add(-20 * time.Minute), now.Add(time.Hour)})
-	a := assignment.Assignment{Key: assignment.Key{Person: id, Slot: slot}, Status: s, Revision: 1, Attempt: 1, UserName: id, UPN: id + "@x",
-		Due: when.Draw(t, "due"), NextTry: when.Draw(t, "next"), Absent: when.Draw(t, "absent"), Since: now.Add(-time.Hour), Joined: now.Add(-time.Hour)}
+	a := assignment.Assignment{
+		Key: assignment.Key{Person: id, Slot: slot}, Status: s, Revision: 1, Attempt: 1, UserName: id, UPN: id + "@x",
+		Due: when.Draw(t, "due"), NextTry: when.Draw(t, "next"), Absent: when.Draw(t, "absent"), Since: now.Add(-time.Hour), Joined: now.Add(-time.Hour),
+	}
 	a.Fresh = rapid.Bool().Draw(t, "fresh")
 	if rapid.Bool().Draw(t, "entitled") {
 		a.Entitled = []string{map[string]string{"main": "a", "second": "c"}[slot]}
@@ -436,8 +449,10 @@ func BenchmarkMake(b *testing.B) {
 	}
 	for i := range 100_000 {
 		id := fmt.Sprintf("u%06d", i)
-		in.People = append(in.People, Person{ID: id, Exists: member.In, Standings: map[string]member.Standing{fmt.Sprintf("p%03d", i%200): member.In},
-			Facts: member.Person{ID: id, UPN: id + "@x", SAMAccountName: id, Enabled: true}})
+		in.People = append(in.People, Person{
+			ID: id, Exists: member.In, Standings: map[string]member.Standing{fmt.Sprintf("p%03d", i%200): member.In},
+			Facts: member.Person{ID: id, UPN: id + "@x", SAMAccountName: id, Enabled: true},
+		})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -91,8 +91,10 @@ func rollout(in Input, p *Plan) {
 
 func rolloutReason(r profile.Rollout, now time.Time) assignment.Reason {
 	if now.Before(r.Rest) {
-		return assignment.Reason{Code: "Resting",
-			Text: fmt.Sprintf("Creates of this profile rest until %s: %s", r.Rest.Format(time.RFC3339), r.Why)}
+		return assignment.Reason{
+			Code: "Resting",
+			Text: fmt.Sprintf("Creates of this profile rest until %s: %s", r.Rest.Format(time.RFC3339), r.Why),
+		}
 	}
 	return assignment.Reason{Code: "Rollout", Text: "Waiting for a place: the profile's rollout grows as desktops come up."}
 }

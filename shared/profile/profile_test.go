@@ -28,9 +28,11 @@ func TestFiveFieldsAreEnough(t *testing.T) {
 	if complaints != nil {
 		t.Fatal(complaints)
 	}
-	want := Profile{ID: "sales", Group: "7f3c1a52-6a0e-4a53-9a0c-2f3b1a6f0001", Account: "111122223333", Region: "eu-central-1",
+	want := Profile{
+		ID: "sales", Group: "7f3c1a52-6a0e-4a53-9a0c-2f3b1a6f0001", Account: "111122223333", Region: "eu-central-1",
 		Directories: []string{"d-1234567890"}, Bundle: "wsb-0123456789", RunningMode: desktop.AutoStop, AutoStopMinutes: 60,
-		Slot: "main", UserName: SAMAccountName, MaxInFlight: 500}
+		Slot: "main", UserName: SAMAccountName, MaxInFlight: 500,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

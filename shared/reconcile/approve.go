@@ -48,9 +48,11 @@ func (p *Planner) approve(ctx context.Context, req events.Request, _ lease.Lease
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
 	standing := w.standings[rule.ID]
-	answer := Approval{Profile: rule.ID, Approved: req.Version, Before: standing.Approved, By: req.By,
+	answer := Approval{
+		Profile: rule.ID, Approved: req.Version, Before: standing.Approved, By: req.By,
 		Group: group.ID, GroupName: group.Name, Warnings: preflight(rule.Lane(), rule.Directories, rule.Bundle, catalogues),
-		Next: "The next tick reads the whole group and begins to provision, a few desktops at first."}
+		Next: "The next tick reads the whole group and begins to provision, a few desktops at first.",
+	}
 	moved := standing.Group != "" && standing.Group != group.ID
 	standing.ID, standing.Approved, standing.Document = rule.ID, req.Version, rule.Document()
 	standing.ApprovedBy, standing.ApprovedAt = req.By, w.now

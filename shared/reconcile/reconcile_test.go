@@ -36,20 +36,26 @@ type company struct {
 
 func newCompany(t *testing.T) *company {
 	t.Helper()
-	c := &company{t: t, clock: clock.NewManual(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), ledger: seams.NewLedger(),
-		entra: seams.NewEntra(), queue: &seams.Queue{}, made: map[assignment.Key]int{}, fail: map[string]fault.Kind{}}
-	c.planner = &Planner{Profiles: c.ledger, Assignments: c.ledger, Inbox: c.ledger, Book: c.ledger, Cursors: c.ledger, Rolls: c.ledger,
+	c := &company{
+		t: t, clock: clock.NewManual(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), ledger: seams.NewLedger(),
+		entra: seams.NewEntra(), queue: &seams.Queue{}, made: map[assignment.Key]int{}, fail: map[string]fault.Kind{},
+	}
+	c.planner = &Planner{
+		Profiles: c.ledger, Assignments: c.ledger, Inbox: c.ledger, Book: c.ledger, Cursors: c.ledger, Rolls: c.ledger,
 		Journal: c.ledger, Queue: c.queue, Clock: c.clock, Log: slog.New(slog.DiscardHandler),
 		SignIn:   func(context.Context) (Roster, error) { return c.entra, c.signIn },
-		LeaseFor: 15 * time.Minute, Margin: 30 * time.Second}
+		LeaseFor: 15 * time.Minute, Margin: 30 * time.Second,
+	}
 	c.entra.AddGroup(member.Group{ID: "g-sales", Name: "Sales"})
 	c.profile("sales", nil)
 	return c
 }
 
 func (c *company) profile(id string, change map[string]any) {
-	fields := map[string]any{"group": "g-sales", "account": "111122223333", "region": "eu-central-1",
-		"directory": "d-1234567890", "bundle": "wsb-0123456789"}
+	fields := map[string]any{
+		"group": "g-sales", "account": "111122223333", "region": "eu-central-1",
+		"directory": "d-1234567890", "bundle": "wsb-0123456789",
+	}
 	maps.Copy(fields, change)
 	c.ledger.Write(id, fields)
 }

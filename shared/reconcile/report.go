@@ -79,9 +79,11 @@ func (r *Report) add(people []plan.Person, made plan.Plan) {
 	for _, a := range made.Actions {
 		r.Planned[string(a.Verb)]++
 		if len(r.Actions) < mostLines {
-			r.Actions = append(r.Actions, Line{Person: a.After.Person, UserName: cmp.Or(a.After.UserName, a.After.UPN),
+			r.Actions = append(r.Actions, Line{
+				Person: a.After.Person, UserName: cmp.Or(a.After.UserName, a.After.UPN),
 				Slot: a.After.Slot, Profile: a.Profile, Verb: string(a.Verb), From: string(a.Before.Status),
-				To: string(a.After.Status), Reason: a.Reason})
+				To: string(a.After.Status), Reason: a.Reason,
+			})
 		}
 	}
 	r.held += len(made.Held)

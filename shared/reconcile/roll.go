@@ -231,8 +231,10 @@ func (p *Planner) noteRoll(ctx context.Context, t *tick, r roll, id string) erro
 
 // resume goes on with a roll that an earlier tick had no time to finish, or begins one.
 func (p *Planner) resume(ctx context.Context, t *tick, from source, profiles []string) (roll, error) {
-	r := roll{name: rollName(t.w, from, profiles), profiles: profiles, seen: map[id]bool{},
-		at: member.Position{Group: from.group, Nested: from.nested}}
+	r := roll{
+		name: rollName(t.w, from, profiles), profiles: profiles, seen: map[id]bool{},
+		at: member.Position{Group: from.group, Nested: from.nested},
+	}
 	if t.dry {
 		return r, nil
 	}

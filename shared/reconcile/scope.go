@@ -38,8 +38,10 @@ type scope struct {
 }
 
 func newScope() scope {
-	return scope{rolls: map[string]string{}, people: map[string]bool{}, keys: map[assignment.Key]bool{},
-		moreWaiting: map[string]bool{}, inFlight: map[string]int{}}
+	return scope{
+		rolls: map[string]string{}, people: map[string]bool{}, keys: map[assignment.Key]bool{},
+		moreWaiting: map[string]bool{}, inFlight: map[string]int{},
+	}
 }
 
 // sortedKeys are the items of everyone who is looked at singly: those found, and one in each slot for every person.

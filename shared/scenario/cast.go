@@ -31,8 +31,10 @@ type cast struct {
 
 // furnish builds the company at the start.
 func (p *player) furnish(ctx context.Context) error {
-	p.cast = &cast{scenario: p.Scenario, users: map[string]string{}, crowds: map[string]*graph.Crowd{}, groups: map[string]string{},
-		names: map[string]string{}, absent: map[string]bool{}, profiles: map[string]map[string]any{}}
+	p.cast = &cast{
+		scenario: p.Scenario, users: map[string]string{}, crowds: map[string]*graph.Crowd{}, groups: map[string]string{},
+		names: map[string]string{}, absent: map[string]bool{}, profiles: map[string]map[string]any{},
+	}
 	p.cloud.Graph.Configure(func(b *graph.Behaviour) {
 		b.Lag = graph.Everywhere(time.Duration(p.Tenant.Lag))
 		// The SDK keeps a token by the machine's clock, on which a play takes seconds: a token of an hour would be
@@ -127,8 +129,10 @@ func (c *cast) add(p *player, u User) error {
 		}
 		return c.appear(p, u.Name, crowd.Len())
 	}
-	user := graph.User{UserPrincipalName: u.Name + "@" + p.Tenant.Domain, DisplayName: u.DisplayName, Department: u.Department,
-		UserType: "Member", Disabled: u.Disabled, MailNickname: u.Name, Mail: u.Name + "@" + p.Tenant.Domain}
+	user := graph.User{
+		UserPrincipalName: u.Name + "@" + p.Tenant.Domain, DisplayName: u.DisplayName, Department: u.Department,
+		UserType: "Member", Disabled: u.Disabled, MailNickname: u.Name, Mail: u.Name + "@" + p.Tenant.Domain,
+	}
 	switch {
 	case u.Guest:
 		user.UserType, user.UserPrincipalName = "Guest", u.Name+"_partner.example#EXT#@"+p.Tenant.Domain

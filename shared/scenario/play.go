@@ -61,8 +61,10 @@ type player struct {
 
 // Play plays a scenario to its end, or until ctx ends. It leaves nothing running.
 func Play(ctx context.Context, s Scenario, o Options) (report *Report, err error) {
-	p := &player{Scenario: s, clock: clock.NewManual(s.Start), watch: o.Watch, known: map[assignment.Key]assignment.Assignment{},
-		report: &Report{Name: s.Name, About: s.About, Start: s.Start, Tick: s.Tick.String()}}
+	p := &player{
+		Scenario: s, clock: clock.NewManual(s.Start), watch: o.Watch, known: map[assignment.Key]assignment.Assignment{},
+		report: &Report{Name: s.Name, About: s.About, Start: s.Start, Tick: s.Tick.String()},
+	}
 	if p.watch == nil {
 		p.watch = func(Moment) {}
 	}
@@ -104,10 +106,14 @@ func (p *player) assemble(log io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("the worker in the stack: %w", err)
 	}
-	p.planner = planning.New(plannerSettings, planning.Edges{AWS: p.identity("planner"), Clock: p.clock,
-		Transport: p.cloud.Gateway().Client().Transport, Log: boot.Log(log, slog.LevelInfo, "planner")})
-	p.worker = working.New(workerSettings, working.Edges{AWS: p.identity("worker"), Clock: p.clock,
-		Log: boot.Log(log, slog.LevelInfo, "worker")})
+	p.planner = planning.New(plannerSettings, planning.Edges{
+		AWS: p.identity("planner"), Clock: p.clock,
+		Transport: p.cloud.Gateway().Client().Transport, Log: boot.Log(log, slog.LevelInfo, "planner"),
+	})
+	p.worker = working.New(workerSettings, working.Edges{
+		AWS: p.identity("worker"), Clock: p.clock,
+		Log: boot.Log(log, slog.LevelInfo, "worker"),
+	})
 	tables := dynamodb.NewFromConfig(p.cloud.Config(onlooker, "", ""))
 	p.book = ledger.New(tables, plannerSettings.LedgerTable, ledger.WithClock(p.clock))
 	p.rows = ledger.NewProfiles(tables, plannerSettings.ProfilesTable)
@@ -217,8 +223,10 @@ func (p *player) would(r *reconcile.Report) []Change {
 	}
 	var out []Change
 	for _, l := range r.Actions {
-		out = append(out, Change{Person: l.Person, Name: p.cast.nameOf(l.Person), Slot: l.Slot, Profile: l.Profile,
-			From: assignment.Status(l.From), To: assignment.Status(l.To), Reason: l.Reason})
+		out = append(out, Change{
+			Person: l.Person, Name: p.cast.nameOf(l.Person), Slot: l.Slot, Profile: l.Profile,
+			From: assignment.Status(l.From), To: assignment.Status(l.To), Reason: l.Reason,
+		})
 	}
 	return out
 }
@@ -257,8 +265,10 @@ func (p *player) changes(ctx context.Context) ([]Change, error) {
 	for key, a := range now {
 		before := p.known[key]
 		if before.Status != a.Status || before.Reason != a.Reason {
-			out = append(out, Change{Person: a.Person, Name: p.cast.nameOf(a.Person), Slot: a.Slot, From: before.Status,
-				To: a.Status, Reason: a.Reason, WorkSpace: a.WorkSpace, Profile: a.Profile})
+			out = append(out, Change{
+				Person: a.Person, Name: p.cast.nameOf(a.Person), Slot: a.Slot, From: before.Status,
+				To: a.Status, Reason: a.Reason, WorkSpace: a.WorkSpace, Profile: a.Profile,
+			})
 		}
 	}
 	p.known = now

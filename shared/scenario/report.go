@@ -135,6 +135,8 @@ func (p *player) sumUp(ctx context.Context) error {
 }
 
 func desktopOf(l *workspaces.Lane, w workspaces.WorkSpace) Desktop {
-	return Desktop{Account: l.ID.Account, Region: l.ID.Region, ID: w.ID, Directory: w.Directory, UserName: w.User,
-		State: string(w.State), Bundle: w.Bundle, Tags: w.Tags, MadeBy: w.MadeBy}
+	return Desktop{
+		Account: l.ID.Account, Region: l.ID.Region, ID: w.ID, Directory: w.Directory, UserName: w.User,
+		State: string(w.State), Bundle: w.Bundle, Tags: w.Tags, MadeBy: w.MadeBy,
+	}
 }

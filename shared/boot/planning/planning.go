@@ -49,8 +49,10 @@ type Function struct{ planner *reconcile.Planner }
 func New(c config.Planner, e Edges) *Function {
 	tables := dynamodb.NewFromConfig(e.AWS)
 	book := ledger.New(tables, c.LedgerTable, ledger.WithClock(e.Clock))
-	door := &door{settings: c, edges: e,
-		store: secret.NewStore(secretsmanager.NewFromConfig(e.AWS)), tokens: sts.NewFromConfig(e.AWS)}
+	door := &door{
+		settings: c, edges: e,
+		store: secret.NewStore(secretsmanager.NewFromConfig(e.AWS)), tokens: sts.NewFromConfig(e.AWS),
+	}
 	return &Function{planner: &reconcile.Planner{
 		Profiles: ledger.NewProfiles(tables, c.ProfilesTable), Assignments: book, Inbox: book, Book: book,
 		Cursors: book, Rolls: book, Journal: book, Queue: queue.NewSender(sqs.NewFromConfig(e.AWS), c.QueueURL, queue.WithClock(e.Clock)),
@@ -91,7 +93,10 @@ func (d *door) signIn(ctx context.Context) (reconcile.Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return directory, directory.SignIn(ctx)
+	if err := directory.SignIn(ctx); err != nil {
+		return nil, err
+	}
+	return directory, nil
 }
 
 func (d *door) open(c secret.Credential) (*entra.Directory, error) {
@@ -105,8 +110,10 @@ func (d *door) open(c secret.Credential) (*entra.Directory, error) {
 	if d.directory != nil && d.cloud == cloud {
 		return d.directory, d.directory.SignInWith(credential)
 	}
-	directory, err := entra.New(entra.Options{Credential: credential, Cloud: cloud, Authority: d.settings.Authority,
-		GraphURL: d.settings.GraphURL, Transport: d.edges.Transport, Clock: d.edges.Clock, Log: d.edges.Log})
+	directory, err := entra.New(entra.Options{
+		Credential: credential, Cloud: cloud, Authority: d.settings.Authority,
+		GraphURL: d.settings.GraphURL, Transport: d.edges.Transport, Clock: d.edges.Clock, Log: d.edges.Log,
+	})
 	if err != nil {
 		return nil, err
 	}

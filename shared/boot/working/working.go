@@ -33,8 +33,10 @@ type Function struct{ worker lane.Worker }
 // New puts the worker together. It makes no request.
 func New(c config.Worker, e Edges) *Function {
 	book := ledger.New(dynamodb.NewFromConfig(e.AWS), c.LedgerTable, ledger.WithClock(e.Clock))
-	fleets := fleet.New(e.AWS, fleet.Settings{Account: c.Account, MemberRole: c.MemberRole, ExternalID: c.ExternalID,
-		Rate: c.CallRate, Clock: e.Clock})
+	fleets := fleet.New(e.AWS, fleet.Settings{
+		Account: c.Account, MemberRole: c.MemberRole, ExternalID: c.ExternalID,
+		Rate: c.CallRate, Clock: e.Clock,
+	})
 	return &Function{worker: lane.Worker{
 		Installation: c.Installation,
 		Ledger:       book, Switches: book, Catalogues: book,

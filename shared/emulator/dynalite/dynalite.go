@@ -199,7 +199,7 @@ func (d *Database) await(ctx context.Context, port <-chan string) error {
 
 // ended says how the child ended by itself.
 func (d *Database) ended() error {
-	return fmt.Errorf("dynalite has ended (%v): %s", d.exit, d.output)
+	return fmt.Errorf("dynalite has ended (%w): %s", d.exit, d.output)
 }
 
 // why adds what the child said to an error of the connection.

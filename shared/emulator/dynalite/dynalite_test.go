@@ -88,7 +88,8 @@ func TestItemsAndConditions(t *testing.T) {
 		t.Errorf("putting again: %v", err)
 	}
 	got, err := client.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-		"ledger": {Keys: []map[string]types.AttributeValue{item("1"), item("2")}}}})
+		"ledger": {Keys: []map[string]types.AttributeValue{item("1"), item("2")}},
+	}})
 	if err != nil || len(got.Responses["ledger"]) != 1 {
 		t.Errorf("read %v, %v", got, err)
 	}

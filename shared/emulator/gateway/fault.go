@@ -64,8 +64,10 @@ func (i *Injected) Remove() {
 // Mind that net/http itself repeats a GET whose reused connection broke before any answer: a DropCall that is to
 // be seen by the caller needs Times of 2 or more there.
 func (g *Gateway) Inject(f Fault) (*Injected, error) {
-	known := []service.Refusal{service.Throttle, service.Unavailable, service.ServerError, service.Deny,
-		service.DropAnswer, service.DropCall}
+	known := []service.Refusal{
+		service.Throttle, service.Unavailable, service.ServerError, service.Deny,
+		service.DropAnswer, service.DropCall,
+	}
 	if !slices.Contains(known, f.Why) {
 		return nil, fmt.Errorf("injecting a fault: there is no refusal %q", f.Why)
 	}

@@ -40,9 +40,11 @@ func (e *Emulator) Token(client string) (string, error) {
 // issue makes a token. The tenant's lock is held.
 func (e *Emulator) issue(a *app, audience string) string {
 	now := e.clock.Now()
-	body, err := json.Marshal(claims{Audience: audience, Issuer: "https://sts.windows.net/" + e.Tenant.ID + "/",
+	body, err := json.Marshal(claims{
+		Audience: audience, Issuer: "https://sts.windows.net/" + e.Tenant.ID + "/",
 		IssuedAt: now.Unix(), Before: now.Unix(), Expires: now.Add(e.Behaviour().TokenLife).Unix(),
-		AppID: a.ClientID, IDType: "app", Roles: a.Permissions, Tenant: e.Tenant.ID, Version: "1.0", ID: e.ids.next()})
+		AppID: a.ClientID, IDType: "app", Roles: a.Permissions, Tenant: e.Tenant.ID, Version: "1.0", ID: e.ids.next(),
+	})
 	if err != nil {
 		panic("graph emulator: claims that are no JSON: " + err.Error())
 	}

@@ -31,8 +31,10 @@ func (c *call) batch() reply {
 		return c.refuse(refusal{status: 400, code: "BadRequest", message: "Invalid batch payload format."})
 	}
 	if len(ask.Requests) > mostItems {
-		return c.refuse(refusal{status: 400, code: "MaximumValueExceeded",
-			message: "Number of batch request steps exceeds the maximum value of 20."})
+		return c.refuse(refusal{
+			status: 400, code: "MaximumValueExceeded",
+			message: "Number of batch request steps exceeds the maximum value of 20.",
+		})
 	}
 	if why := checkItems(ask.Requests); why != nil {
 		return c.refuse(*why)
@@ -104,8 +106,10 @@ func hasHeader(h map[string]string, name string) bool {
 
 // answerItem does one item as a call of its own. The batch's headers do not reach it, only its sign-in does.
 func (c *call) answerItem(it batchItem, done map[string]int) reply {
-	item := &call{e: c.e, b: c.b, r: c.r, method: strings.ToUpper(it.Method), header: http.Header{}, base: c.base,
-		version: c.version, item: true, requestID: c.e.ids.next(), clientRequestID: c.clientRequestID}
+	item := &call{
+		e: c.e, b: c.b, r: c.r, method: strings.ToUpper(it.Method), header: http.Header{}, base: c.base,
+		version: c.version, item: true, requestID: c.e.ids.next(), clientRequestID: c.clientRequestID,
+	}
 	for k, v := range it.Headers {
 		item.header.Set(k, v)
 	}
@@ -119,8 +123,10 @@ func (c *call) answerItem(it batchItem, done map[string]int) reply {
 	item.path, item.query = u.Path, u.Query()
 	item.body = itemBody(it)
 	if slices.ContainsFunc(it.DependsOn, func(id string) bool { return done[itemKey(id)] >= 400 }) {
-		return item.finish(item.refuse(refusal{status: http.StatusFailedDependency, code: "FailedDependency",
-			message: "A request that this one depends on failed."}))
+		return item.finish(item.refuse(refusal{
+			status: http.StatusFailedDependency, code: "FailedDependency",
+			message: "A request that this one depends on failed.",
+		}))
 	}
 	if strings.EqualFold(item.path, "/$batch") {
 		return item.finish(item.refuse(refusal{status: 400, code: "BadRequest", message: "A batch in a batch."}))
@@ -145,9 +151,11 @@ func itemBody(it batchItem) []byte {
 // itemObject is an answer as an item of the batch's answer.
 func itemObject(id string, a reply) *object {
 	headers := &object{}
-	for _, k := range []string{"Cache-Control", "x-ms-resource-unit", "OData-Version", "Retry-After", "Location",
+	for _, k := range []string{
+		"Cache-Control", "x-ms-resource-unit", "OData-Version", "Retry-After", "Location",
 		"request-id", "client-request-id", "x-ms-throttle-scope", "x-ms-throttle-information",
-		"x-ms-throttle-limit-percentage", "Content-Type"} {
+		"x-ms-throttle-limit-percentage", "Content-Type",
+	} {
 		if v := a.header.Get(k); v != "" {
 			headers.set(k, v)
 		}

@@ -45,8 +45,10 @@ func TestBatch(t *testing.T) {
 	w.run("each item has its own status, cost and body; answers are out of order", func(w *world) {
 		got, order := w.batch(
 			getItem("1", "/users?$filter=id in ('"+ann+"')&$select=id"),
-			batchItem{"id": "2", "method": "POST", "url": "/users/" + ann + "/checkMemberGroups",
-				"headers": map[string]string{"Content-Type": "application/json"}, "body": map[string]any{"groupIds": []string{g}}},
+			batchItem{
+				"id": "2", "method": "POST", "url": "/users/" + ann + "/checkMemberGroups",
+				"headers": map[string]string{"Content-Type": "application/json"}, "body": map[string]any{"groupIds": []string{g}},
+			},
 			getItem("3", "users/00000000-1111-4222-8333-444444444444"),
 			getItem("4", "/groups/"+g+"/members?$select=id"),
 		)
@@ -120,8 +122,10 @@ func TestBatch(t *testing.T) {
 		"no url":             {map[string]any{"requests": []batchItem{{"id": "1", "method": "GET"}}}, "BadRequest"},
 		"a body, no type":    {map[string]any{"requests": []batchItem{{"id": "1", "method": "POST", "url": "/x", "body": batchItem{}}}}, "BadRequest"},
 		"an unknown depends": {map[string]any{"requests": []batchItem{{"id": "1", "method": "GET", "url": "/users", "dependsOn": []string{"9"}}}}, "BadRequest"},
-		"a circle": {map[string]any{"requests": []batchItem{{"id": "1", "method": "GET", "url": "/users", "dependsOn": []string{"2"}},
-			{"id": "2", "method": "GET", "url": "/users", "dependsOn": []string{"1"}}}}, "BadRequest"},
+		"a circle": {map[string]any{"requests": []batchItem{
+			{"id": "1", "method": "GET", "url": "/users", "dependsOn": []string{"2"}},
+			{"id": "2", "method": "GET", "url": "/users", "dependsOn": []string{"1"}},
+		}}, "BadRequest"},
 	} {
 		w.run("refused: "+name, func(w *world) { w.do("POST", "/$batch", c.body).refused(w, 400, c.code) })
 	}

@@ -39,8 +39,10 @@ type call struct {
 
 func (e *Emulator) newCall(r *http.Request) *call {
 	version, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	c := &call{e: e, b: e.Behaviour(), r: r, method: r.Method, path: graphPath(r.URL.Path), query: r.URL.Query(),
-		header: r.Header, base: e.baseURL(r), version: version, requestID: e.ids.next()}
+	c := &call{
+		e: e, b: e.Behaviour(), r: r, method: r.Method, path: graphPath(r.URL.Path), query: r.URL.Query(),
+		header: r.Header, base: e.baseURL(r), version: version, requestID: e.ids.next(),
+	}
 	c.identify()
 	return c
 }
@@ -74,8 +76,10 @@ func readBody(r *http.Request) ([]byte, *refusal) {
 		return nil, badRequest("The request body could not be read.")
 	}
 	if len(raw) > mostBody {
-		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLarge",
-			message: "The request body is too large."}
+		return nil, &refusal{
+			status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLarge",
+			message: "The request body is too large.",
+		}
 	}
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
@@ -91,8 +95,10 @@ func readBody(r *http.Request) ([]byte, *refusal) {
 		}
 		return plain, nil
 	default:
-		return nil, &refusal{status: http.StatusUnsupportedMediaType, code: "BadRequest",
-			message: "Content-Encoding " + encoding + " is not supported."}
+		return nil, &refusal{
+			status: http.StatusUnsupportedMediaType, code: "BadRequest",
+			message: "Content-Encoding " + encoding + " is not supported.",
+		}
 	}
 }
 

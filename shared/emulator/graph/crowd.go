@@ -47,8 +47,10 @@ func (c *Crowd) number(upn string) (int, bool) {
 func (c *Crowd) user(i int) User {
 	upn := c.UPN(i)
 	name := upn[:len(upn)-len(c.domain)-1]
-	u := User{ID: c.ID(i), UserPrincipalName: upn, DisplayName: name, MailNickname: name, UserType: "Member",
-		OnPremises: OnPremises{Synced: true, SAMAccountName: name, DomainName: c.domain, UPN: upn}}
+	u := User{
+		ID: c.ID(i), UserPrincipalName: upn, DisplayName: name, MailNickname: name, UserType: "Member",
+		OnPremises: OnPremises{Synced: true, SAMAccountName: name, DomainName: c.domain, UPN: upn},
+	}
 	if c.each != nil {
 		id := u.ID
 		c.each(i, &u)

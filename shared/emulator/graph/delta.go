@@ -146,8 +146,10 @@ func (c *call) readRound(f feed, v view) (r *round, asked string, why *refusal) 
 }
 
 func (c *call) newRound(f feed, v view, token string) (*round, *refusal) {
-	r := &round{All: c.q.selected == nil, Select: c.q.selected, Since: v.seq, Upto: v.seq, First: true,
-		Began: c.e.clock.Now().Unix()}
+	r := &round{
+		All: c.q.selected == nil, Select: c.q.selected, Since: v.seq, Upto: v.seq, First: true,
+		Began: c.e.clock.Now().Unix(),
+	}
 	if why := checkSelect(c.q.selected, strings.TrimSuffix(f.path, "s"), f.known...); why != nil {
 		return nil, why
 	}
@@ -208,8 +210,10 @@ func (c *call) expired(f feed, r *round) *refusal {
 		if len(r.Filter) > 0 {
 			q += "$filter=" + url.QueryEscape("id eq '"+strings.Join(r.Filter, "' or id eq '")+"'") + "&"
 		}
-		return &refusal{status: http.StatusGone, code: "resyncRequired", message: "Resync required.",
-			header: http.Header{"Location": {c.base + "/" + c.version + "/" + f.path + "/delta?" + q + "$deltatoken="}}}
+		return &refusal{
+			status: http.StatusGone, code: "resyncRequired", message: "Resync required.",
+			header: http.Header{"Location": {c.base + "/" + c.version + "/" + f.path + "/delta?" + q + "$deltatoken="}},
+		}
 	}
 	return &refusal{status: http.StatusBadRequest, code: "syncStateNotFound", message: message}
 }

@@ -6,8 +6,10 @@ import (
 
 // groupsDelta is GET /groups/delta. https://learn.microsoft.com/graph/api/group-delta
 func (c *call) groupsDelta() reply {
-	return c.delta(feed{path: "groups", known: append(groupNames(), "members", "owners"),
-		objects: c.changedGroups, page: c.groupsPage})
+	return c.delta(feed{
+		path: "groups", known: append(groupNames(), "members", "owners"),
+		objects: c.changedGroups, page: c.groupsPage,
+	})
 }
 
 // groupDeltaDefaults are tracked without $select: everything, with members.
@@ -52,8 +54,10 @@ func (c *call) firstGroups(v view, r *round) []entry {
 
 // groupsIn reads the log from one number to another: the work is that of the changes, not of the groups.
 func (c *call) groupsIn(v view, r *round, p part) []entry {
-	g := gathering{round: r, part: p, at: map[string]int{}, seen: map[[2]string]bool{},
-		members: r.shows("members", groupDeltaDefaults())}
+	g := gathering{
+		round: r, part: p, at: map[string]int{}, seen: map[[2]string]bool{},
+		members: r.shows("members", groupDeltaDefaults()),
+	}
 	for i := p.Since; i < p.Upto; i++ {
 		ch := &v.log[i]
 		if len(r.Filter) > 0 && !slices.Contains(r.Filter, ch.id) {

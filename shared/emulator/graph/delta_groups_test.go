@@ -95,8 +95,10 @@ func TestGroupsDeltaExample(t *testing.T) {
 	})
 	gone := user(first)
 	gone["@removed"] = row{"reason": "deleted"}
-	want := row{"displayName": "TestGroup3", "description": "A test group for change tracking",
-		"id": "2e5807ce-58f3-4a94-9b37-ffff2e085957", "members@delta": []any{gone, user(second)}}
+	want := row{
+		"displayName": "TestGroup3", "description": "A test group for change tracking",
+		"id": "2e5807ce-58f3-4a94-9b37-ffff2e085957", "members@delta": []any{gone, user(second)},
+	}
 	w.ok(w.t.RemoveMember("2e5807ce-58f3-4a94-9b37-ffff2e085957", first))
 	w.ok(w.t.AddMember("2e5807ce-58f3-4a94-9b37-ffff2e085957", second))
 	w.ok(w.t.UpdateGroup("2e5807ce-58f3-4a94-9b37-ffff2e085957", func(g *graph.Group) { g.Description = "A test group for change tracking" }))

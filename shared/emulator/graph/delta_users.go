@@ -4,8 +4,10 @@ import "slices"
 
 // usersDelta is GET /users/delta. https://learn.microsoft.com/graph/api/user-delta
 func (c *call) usersDelta() reply {
-	return c.delta(feed{path: "users", known: append(userNames(), "manager"),
-		objects: c.changedUsers, page: c.usersPage})
+	return c.delta(feed{
+		path: "users", known: append(userNames(), "manager"),
+		objects: c.changedUsers, page: c.usersPage,
+	})
 }
 
 // changedUsers are the users with something to show. A first answer without a filter is not listed here: it may

@@ -77,8 +77,10 @@ func (w *world) ok(err error) {
 
 func (w *world) user(name string) string {
 	w.Helper()
-	u, err := w.t.AddUser(graph.User{UserPrincipalName: name + "@contoso.com", DisplayName: name,
-		OnPremises: graph.OnPremises{Synced: true, SAMAccountName: name, DomainName: "corp.contoso.com"}})
+	u, err := w.t.AddUser(graph.User{
+		UserPrincipalName: name + "@contoso.com", DisplayName: name,
+		OnPremises: graph.OnPremises{Synced: true, SAMAccountName: name, DomainName: "corp.contoso.com"},
+	})
 	w.ok(err)
 	return u.ID
 }

@@ -96,7 +96,7 @@ func (e *Emulator) instance(r *http.Request) reply {
 }
 
 // refuseEntra answers a refusal that the gateway injects.
-func (e *Emulator) refuseEntra(w http.ResponseWriter, r *http.Request, why service.Refusal) {
+func (e *Emulator) refuseEntra(w http.ResponseWriter, why service.Refusal) {
 	var no oauthError
 	switch why {
 	case service.Throttle:

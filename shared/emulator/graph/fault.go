@@ -146,9 +146,11 @@ func (c *call) before(f *Injected) (reply, bool) {
 }
 
 func htmlPage(status int) reply {
-	return reply{status: status, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+	return reply{
+		status: status, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 		raw: []byte("<!DOCTYPE html>\n<html><head><title>Service unavailable</title></head><body><h2>Our services aren't " +
-			"available right now</h2><p>We're working to restore all services as soon as possible.</p></body></html>\n")}
+			"available right now</h2><p>We're working to restore all services as soon as possible.</p></body></html>\n"),
+	}
 }
 
 // after spoils an answer.
@@ -203,7 +205,7 @@ func (e *Emulator) Refuse(w http.ResponseWriter, r *http.Request, why service.Re
 		panic(http.ErrAbortHandler)
 	}
 	if !isGraph(r.URL.Path) {
-		e.refuseEntra(w, r, why)
+		e.refuseEntra(w, why)
 		return
 	}
 	c := e.newCall(r)

@@ -48,8 +48,10 @@ func TestFaults(t *testing.T) {
 			w.Errorf("%d %q", a.status, a.raw)
 		}
 	})
-	for what, want := range map[graph.Failure]int{graph.Unavailable: 503, graph.ServerError: 500, graph.Timeout: 504,
-		graph.Forbidden: 403, graph.Unauthorized: 401} {
+	for what, want := range map[graph.Failure]int{
+		graph.Unavailable: 503, graph.ServerError: 500, graph.Timeout: 504,
+		graph.Forbidden: 403, graph.Unauthorized: 401,
+	} {
 		w.run(string(what), func(w *world) {
 			if a := once(w, graph.Fault{What: what}); a.status != want || a.body["error"] == nil {
 				w.Errorf("%d %s", a.status, a.raw)
@@ -131,12 +133,24 @@ func TestFaultTargets(t *testing.T) {
 		paths []string
 		want  []int
 	}{
-		{"one operation, however it is spelled", graph.Fault{Operation: "GET /groups/delta"},
-			[]string{"/groups/delta()", "/groups/microsoft.graph.delta", "/users/delta"}, []int{503, 503, 200}},
-		{"one resource", graph.Fault{Operation: membersOperation, Resource: strings.ToUpper(g)},
-			[]string{"/groups/" + g + "/members", "/groups/" + other + "/members"}, []int{503, 200}},
-		{"after two, the next two", graph.Fault{Skip: 2, Times: 2},
-			[]string{"/users", "/users", "/users", "/users", "/users"}, []int{200, 200, 503, 503, 200}},
+		{
+			"one operation, however it is spelled",
+			graph.Fault{Operation: "GET /groups/delta"},
+			[]string{"/groups/delta()", "/groups/microsoft.graph.delta", "/users/delta"},
+			[]int{503, 503, 200},
+		},
+		{
+			"one resource",
+			graph.Fault{Operation: membersOperation, Resource: strings.ToUpper(g)},
+			[]string{"/groups/" + g + "/members", "/groups/" + other + "/members"},
+			[]int{503, 200},
+		},
+		{
+			"after two, the next two",
+			graph.Fault{Skip: 2, Times: 2},
+			[]string{"/users", "/users", "/users", "/users", "/users"},
+			[]int{200, 200, 503, 503, 200},
+		},
 		{"until a time", graph.Fault{Until: start.Add(time.Hour)}, []string{"/users", "+1h", "/users"}, []int{503, 200}},
 		{"from a time", graph.Fault{From: start.Add(2 * time.Hour)}, []string{"/users", "+1h", "/users"}, []int{200, 503}},
 		{"not the batch itself, but its items", graph.Fault{Where: graph.InBatch}, []string{"/users"}, []int{200}},

@@ -96,8 +96,10 @@ func (p *filterParser) term() filter {
 		return f
 	case strings.EqualFold(word, "not"):
 		f := p.term()
-		return filter{terms: f.terms, ne: true, props: f.props,
-			match: func(get func(string) any) bool { return !f.match(get) }}
+		return filter{
+			terms: f.terms, ne: true, props: f.props,
+			match: func(get func(string) any) bool { return !f.match(get) },
+		}
 	case strings.EqualFold(word, "startswith") && p.peek() == "(":
 		p.want("(")
 		name := p.next()

@@ -88,8 +88,10 @@ func (t *Tenant) AddGroup(g Group) (Group, error) {
 		g.Created = t.clock.Now()
 	}
 	seq := t.record(change{topic: aboutGroup, id: g.ID})
-	t.groups[g.ID] = &groupRecord{id: g.ID, states: history[groupState]{{seq, groupState{Group: g}}},
-		edges: map[string]*history[bool]{}}
+	t.groups[g.ID] = &groupRecord{
+		id: g.ID, states: history[groupState]{{seq, groupState{Group: g}}},
+		edges: map[string]*history[bool]{},
+	}
 	t.order = append(t.order, g.ID)
 	return g, nil
 }

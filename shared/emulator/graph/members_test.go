@@ -183,8 +183,10 @@ func TestMembersOfOtherKinds(t *testing.T) {
 		got[r["@odata.type"].(string)] = r["displayName"]
 	}
 	w.run("types; what the app may not read has null fields; v1.0 hides service principals", func(w *world) {
-		want := map[string]any{"#microsoft.graph.user": "ann", "#microsoft.graph.group": "nested",
-			"#microsoft.graph.device": nil, "#microsoft.graph.orgContact": nil}
+		want := map[string]any{
+			"#microsoft.graph.user": "ann", "#microsoft.graph.group": "nested",
+			"#microsoft.graph.device": nil, "#microsoft.graph.orgContact": nil,
+		}
 		if d := cmp.Diff(want, got); d != "" {
 			w.Error(d)
 		}
@@ -235,7 +237,8 @@ func TestNesting(t *testing.T) {
 	})
 	w.run("checkMemberGroups is transitive; an unknown group is just not in the answer", func(w *world) {
 		a := w.do("POST", "/users/"+cid+"/checkMemberGroups", map[string]any{
-			"groupIds": []string{outer, "00000000-1111-4222-8333-444444444444", inner}})
+			"groupIds": []string{outer, "00000000-1111-4222-8333-444444444444", inner},
+		})
 		if d := cmp.Diff([]any{outer, inner}, a.body["value"]); d != "" {
 			w.Error(d)
 		}

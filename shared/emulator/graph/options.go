@@ -31,8 +31,10 @@ const (
 
 // readOptions reads what every operation shares, and refuses what none supports.
 func (c *call) readOptions() (options, *refusal) {
-	o := options{filter: c.query.Get("$filter"), count: strings.EqualFold(c.query.Get("$count"), "true"),
-		eventual: strings.EqualFold(strings.TrimSpace(c.header.Get("ConsistencyLevel")), "eventual")}
+	o := options{
+		filter: c.query.Get("$filter"), count: strings.EqualFold(c.query.Get("$count"), "true"),
+		eventual: strings.EqualFold(strings.TrimSpace(c.header.Get("ConsistencyLevel")), "eventual"),
+	}
 	if s, given := first(c.query, "$select"); given {
 		o.selected = []string{}
 		for _, name := range strings.Split(s, ",") {
@@ -101,8 +103,10 @@ func (c *call) pageSize() int {
 func checkSelect(selected []string, typeName string, known ...string) *refusal {
 	for _, name := range selected {
 		if elsewhere(name) && typeName == "user" {
-			return &refusal{status: 501, code: "NotImplemented",
-				message: "Property '" + name + "' is not supported in this request."}
+			return &refusal{
+				status: 501, code: "NotImplemented",
+				message: "Property '" + name + "' is not supported in this request.",
+			}
 		}
 		if name != "*" && !slices.Contains(known, name) {
 			return &refusal{status: 400, code: "BadRequest", message: "Parsing OData Select and Expand failed: " +

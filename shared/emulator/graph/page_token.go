@@ -53,8 +53,10 @@ func (c *call) readPlace() (place, *refusal) {
 		return p, badRequest("Invalid skiptoken.")
 	}
 	if c.b.PageLife > 0 && c.e.since(time.Unix(p.Issued, 0)) > c.b.PageLife {
-		return p, &refusal{status: 400, code: "Directory_ExpiredPageToken",
-			message: "The specified page token value has expired and can no longer be included in your request."}
+		return p, &refusal{
+			status: 400, code: "Directory_ExpiredPageToken",
+			message: "The specified page token value has expired and can no longer be included in your request.",
+		}
 	}
 	return p, nil
 }

@@ -23,27 +23,33 @@ func timeOrNull(t time.Time) any {
 
 // userDefaults are returned without $select. https://learn.microsoft.com/graph/api/user-get
 func userDefaults() []string {
-	return []string{"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone",
-		"officeLocation", "preferredLanguage", "surname", "userPrincipalName", "id"}
+	return []string{
+		"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone",
+		"officeLocation", "preferredLanguage", "surname", "userPrincipalName", "id",
+	}
 }
 
 // userNames are all properties in the main directory store that the emulator knows.
 func userNames() []string {
-	return []string{"id", "accountEnabled", "assignedLicenses", "businessPhones", "city", "companyName", "country",
+	return []string{
+		"id", "accountEnabled", "assignedLicenses", "businessPhones", "city", "companyName", "country",
 		"createdDateTime", "deletedDateTime", "department", "displayName", "employeeId",
 		"employeeLeaveDateTime", "employeeType", "givenName", "jobTitle", "mail", "mailNickname", "mobilePhone",
 		"officeLocation", "onPremisesDistinguishedName", "onPremisesDomainName", "onPremisesExtensionAttributes",
 		"onPremisesImmutableId", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
 		"onPremisesSyncEnabled", "onPremisesUserPrincipalName", "otherMails", "postalCode", "preferredLanguage",
 		"proxyAddresses", "securityIdentifier", "state", "streetAddress", "surname", "usageLocation",
-		"userPrincipalName", "userType"}
+		"userPrincipalName", "userType",
+	}
 }
 
 // elsewhere are user properties that do not lie in the main store: 501 in a list or delta.
 // https://learn.microsoft.com/graph/delta-query-users
 func elsewhere(name string) bool {
-	return slices.Contains([]string{"aboutMe", "birthday", "hireDate", "interests", "mailboxSettings", "mySite",
-		"pastProjects", "preferredName", "responsibilities", "schools", "skills"}, name)
+	return slices.Contains([]string{
+		"aboutMe", "birthday", "hireDate", "interests", "mailboxSettings", "mySite",
+		"pastProjects", "preferredName", "responsibilities", "schools", "skills",
+	}, name)
 }
 
 func userProperty(u *userState, name string) (any, bool) {
@@ -120,12 +126,14 @@ func more(values map[string]any, name string, known []string) (any, bool) {
 
 // groupNames are all properties of a group that the emulator knows; all but the last are returned by default.
 func groupNames() []string {
-	return []string{"id", "deletedDateTime", "classification", "createdDateTime", "description", "displayName",
+	return []string{
+		"id", "deletedDateTime", "classification", "createdDateTime", "description", "displayName",
 		"expirationDateTime", "groupTypes", "isAssignableToRole", "mail", "mailEnabled", "mailNickname",
 		"membershipRule", "membershipRuleProcessingState", "onPremisesDomainName",
 		"onPremisesLastSyncDateTime", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
 		"onPremisesSyncEnabled", "preferredLanguage", "proxyAddresses", "renewedDateTime", "securityEnabled",
-		"securityIdentifier", "theme", "visibility"}
+		"securityIdentifier", "theme", "visibility",
+	}
 }
 
 func groupProperty(g *groupState, name string) (any, bool) {

@@ -48,20 +48,26 @@ func missing(id string) *refusal {
 }
 
 func denied() refusal {
-	return refusal{status: http.StatusForbidden, code: "Authorization_RequestDenied",
-		message: "Insufficient privileges to complete the operation."}
+	return refusal{
+		status: http.StatusForbidden, code: "Authorization_RequestDenied",
+		message: "Insufficient privileges to complete the operation.",
+	}
 }
 
 func unauthorized(message string) *refusal {
-	return &refusal{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message,
-		header: http.Header{"Www-Authenticate": {`Bearer realm="", client_id="00000003-0000-0000-c000-000000000000"`}}}
+	return &refusal{
+		status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message,
+		header: http.Header{"Www-Authenticate": {`Bearer realm="", client_id="00000003-0000-0000-c000-000000000000"`}},
+	}
 }
 
 // notEmulated says that Graph may know this but the emulator does not: better loud than wrong. Graph never
 // answers so.
 func notEmulated(what string) *refusal {
-	return &refusal{status: http.StatusNotImplemented, code: "EmulatorNotImplemented",
-		message: "The emulator does not know " + what + "."}
+	return &refusal{
+		status: http.StatusNotImplemented, code: "EmulatorNotImplemented",
+		message: "The emulator does not know " + what + ".",
+	}
 }
 
 // throttled is a 429. Its code in the body is [not verified]; branch on the status.
@@ -73,8 +79,10 @@ func throttled(after time.Duration, what string) *refusal {
 	}
 	h.Set("x-ms-throttle-scope", "Tenant_Application/ReadWrite")
 	h.Set("x-ms-throttle-information", what)
-	return &refusal{status: http.StatusTooManyRequests, code: "TooManyRequests", inner: "429",
-		message: "Please retry again later.", header: h}
+	return &refusal{
+		status: http.StatusTooManyRequests, code: "TooManyRequests", inner: "429",
+		message: "Please retry again later.", header: h,
+	}
 }
 
 func unavailable(after time.Duration) refusal {
@@ -82,13 +90,17 @@ func unavailable(after time.Duration) refusal {
 	if after > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
-	return refusal{status: http.StatusServiceUnavailable, code: "ServiceUnavailable",
-		message: "The service is temporarily unavailable.", header: h}
+	return refusal{
+		status: http.StatusServiceUnavailable, code: "ServiceUnavailable",
+		message: "The service is temporarily unavailable.", header: h,
+	}
 }
 
 func serverError() refusal {
-	return refusal{status: http.StatusInternalServerError, code: "InternalServerError",
-		message: "An internal server error occurred."}
+	return refusal{
+		status: http.StatusInternalServerError, code: "InternalServerError",
+		message: "An internal server error occurred.",
+	}
 }
 
 func gatewayTimeout() refusal {
@@ -99,10 +111,14 @@ func gatewayTimeout() refusal {
 func (c *call) noRoute() reply {
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		if _, _, ok := c.e.locate(m, c.path); ok {
-			return c.refuse(refusal{status: http.StatusMethodNotAllowed, code: "Request_BadRequest",
-				message: "Specified HTTP method is not allowed for the request target."})
+			return c.refuse(refusal{
+				status: http.StatusMethodNotAllowed, code: "Request_BadRequest",
+				message: "Specified HTTP method is not allowed for the request target.",
+			})
 		}
 	}
-	return c.refuse(refusal{status: http.StatusBadRequest, code: "BadRequest",
-		message: "Resource not found for the segment '" + c.path + "'."})
+	return c.refuse(refusal{
+		status: http.StatusBadRequest, code: "BadRequest",
+		message: "Resource not found for the segment '" + c.path + "'.",
+	})
 }

@@ -35,8 +35,10 @@ func routes() []route {
 		{method: get, template: "/users/$count", units: 2, allow: grant.users, handle: (*call).listUsers},
 		{method: get, template: "/users/delta", units: 1, allow: grant.users, handle: (*call).usersDelta},
 		{method: get, template: "/users/{id}", units: 2, allow: grant.users, handle: (*call).getUser},
-		{method: post, template: "/users/{id}/checkMemberGroups", units: 4, allow: grant.both,
-			handle: (*call).checkMemberGroups},
+		{
+			method: post, template: "/users/{id}/checkMemberGroups", units: 4, allow: grant.both,
+			handle: (*call).checkMemberGroups,
+		},
 		{method: post, template: "/directoryObjects/getByIds", units: 3, allow: grant.users, handle: (*call).getByIDs},
 	}
 	for _, list := range []route{
@@ -81,10 +83,14 @@ func plainRoutes() []route {
 		{method: post, template: "/subscriptions", units: 1, allow: anyone, handle: (*call).subscribe},
 		{method: get, template: "/subscriptions", units: 1, allow: anyone, handle: (*call).listSubscriptions},
 		{method: get, template: "/subscriptions/{id}", units: 1, allow: anyone, handle: (*call).getSubscription},
-		{method: http.MethodPatch, template: "/subscriptions/{id}", units: 1, allow: anyone,
-			handle: (*call).renewSubscription},
-		{method: http.MethodDelete, template: "/subscriptions/{id}", units: 1, allow: anyone,
-			handle: (*call).unsubscribe},
+		{
+			method: http.MethodPatch, template: "/subscriptions/{id}", units: 1, allow: anyone,
+			handle: (*call).renewSubscription,
+		},
+		{
+			method: http.MethodDelete, template: "/subscriptions/{id}", units: 1, allow: anyone,
+			handle: (*call).unsubscribe,
+		},
 	}
 }
 

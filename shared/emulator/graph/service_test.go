@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -83,7 +84,7 @@ func TestRefuse(t *testing.T) {
 	for _, why := range []service.Refusal{service.DropCall, service.DropAnswer} {
 		func() {
 			defer func() {
-				if recover() != http.ErrAbortHandler {
+				if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
 					t.Errorf("%s does not break the connection", why)
 				}
 			}()

@@ -296,8 +296,10 @@ func readAssertion(token string) (assertion, bool) {
 			return assertion{}, false
 		}
 	}
-	a := assertion{Algorithm: header.Algorithm, Issuer: body.Issuer, Subject: body.Subject,
-		Issued: int64(body.Issued), Expires: int64(body.Expires)}
+	a := assertion{
+		Algorithm: header.Algorithm, Issuer: body.Issuer, Subject: body.Subject,
+		Issued: int64(body.Issued), Expires: int64(body.Expires),
+	}
 	var one string
 	if json.Unmarshal(body.Audience, &one) == nil {
 		a.Audience = []string{one}

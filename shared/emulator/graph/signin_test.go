@@ -29,8 +29,10 @@ const (
 // outside is a token as AWS issues it; only its claims count here.
 func outside(change func(header, claims map[string]any)) string {
 	header := map[string]any{"alg": "RS256", "kid": "1", "typ": "JWT"}
-	claims := map[string]any{"iss": issuer, "sub": role, "aud": graph.TokenExchange,
-		"iat": start.Unix(), "exp": start.Add(5 * time.Minute).Unix()}
+	claims := map[string]any{
+		"iss": issuer, "sub": role, "aud": graph.TokenExchange,
+		"iat": start.Unix(), "exp": start.Add(5 * time.Minute).Unix(),
+	}
 	if change != nil {
 		change(header, claims)
 	}
@@ -237,8 +239,10 @@ func TestSignInFaults(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.t.AddSecret(w.app, "s", time.Time{})
 	w.ok(err)
-	for what, want := range map[graph.Failure]int{graph.TooMany: 429, graph.Unavailable: 503, graph.ServerError: 500,
-		graph.Timeout: 504, graph.HTML: 503, graph.HTMLOK: 200, graph.TruncatedJSON: 200} {
+	for what, want := range map[graph.Failure]int{
+		graph.TooMany: 429, graph.Unavailable: 503, graph.ServerError: 500,
+		graph.Timeout: 504, graph.HTML: 503, graph.HTMLOK: 200, graph.TruncatedJSON: 200,
+	} {
 		i := w.e.Inject(graph.Fault{Operation: "POST /{tenant}/oauth2/v2.0/token", What: what, Times: 1, RetryAfter: 5 * time.Second})
 		a := w.sign(w.t.ID, form("client_id", w.app, "client_secret", "s"))
 		if a.status != want || i.Hits() != 1 || a.str("access_token") != "" {

@@ -48,8 +48,10 @@ func (s *subscription) object() *object {
 func (c *call) subscribe() reply {
 	s := &subscription{}
 	if json.Unmarshal(c.body, s) != nil || s.ChangeType == "" || s.URL == "" || s.Resource == "" {
-		return c.refuse(refusal{status: 400, code: "InvalidRequest",
-			message: "changeType, notificationUrl, resource and expirationDateTime are required."})
+		return c.refuse(refusal{
+			status: 400, code: "InvalidRequest",
+			message: "changeType, notificationUrl, resource and expirationDateTime are required.",
+		})
 	}
 	if why := c.checkExpiry(s); why != nil {
 		return c.refuse(*why)
@@ -69,8 +71,10 @@ func (c *call) subscribe() reply {
 			continue
 		}
 		if err := c.e.validate(c.r.Context(), to); err != nil {
-			return c.refuse(refusal{status: 400, code: "ValidationError",
-				message: "Subscription validation request failed. " + err.Error()})
+			return c.refuse(refusal{
+				status: 400, code: "ValidationError",
+				message: "Subscription validation request failed. " + err.Error(),
+			})
 		}
 	}
 	s.ID, s.AppID = c.e.ids.next(), c.who.app
@@ -87,8 +91,10 @@ func (c *call) checkExpiry(s *subscription) *refusal {
 	until, err := time.Parse(time.RFC3339, s.Expires)
 	now := c.e.clock.Now()
 	if err != nil || !until.After(now) || until.After(now.Add(subscriptionLife)) {
-		return &refusal{status: 400, code: "InvalidRequest",
-			message: "Subscription expiration can only be 41760 minutes in the future."}
+		return &refusal{
+			status: 400, code: "InvalidRequest",
+			message: "Subscription expiration can only be 41760 minutes in the future.",
+		}
 	}
 	s.until = until.UTC()
 	return nil
@@ -101,8 +107,10 @@ func (c *call) checkResource(resource string) *refusal {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	v.seq = int64(len(v.log))
-	allowed := map[string]bool{"groups": c.who.has("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"),
-		"users": c.who.users()}
+	allowed := map[string]bool{
+		"groups": c.who.has("Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"),
+		"users":  c.who.users(),
+	}
 	may, known := allowed[parts[0]]
 	if !known || len(parts) > 3 || len(parts) == 3 && (parts[0] != "groups" || parts[2] != "members") {
 		return &refusal{status: 400, code: "InvalidRequest", message: "Unsupported resource '" + resource + "'."}

@@ -50,8 +50,10 @@ func TestSubscriptions(t *testing.T) {
 	g, other := w.group("team"), w.group("other")
 	l := listen(t)
 	ask := func(change func(map[string]any)) map[string]any {
-		b := map[string]any{"changeType": "updated", "notificationUrl": l.URL + "/hook?x=1", "resource": "/groups/" + g + "/members",
-			"expirationDateTime": start.Add(41760 * time.Minute).Format(time.RFC3339), "clientState": "s3cret"}
+		b := map[string]any{
+			"changeType": "updated", "notificationUrl": l.URL + "/hook?x=1", "resource": "/groups/" + g + "/members",
+			"expirationDateTime": start.Add(41760 * time.Minute).Format(time.RFC3339), "clientState": "s3cret",
+		}
 		if change != nil {
 			change(b)
 		}

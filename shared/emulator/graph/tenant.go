@@ -99,10 +99,12 @@ func newTenant(clk clock.Clock, ids *idSource, id, domain string) *Tenant {
 	if domain == "" {
 		domain = "contoso.com"
 	}
-	return &Tenant{ID: canonical(id), Domain: domain, clock: clk, ids: ids,
+	return &Tenant{
+		ID: canonical(id), Domain: domain, clock: clk, ids: ids,
 		users: map[string]*history[userState]{}, upns: map[string]string{}, groups: map[string]*groupRecord{},
 		objects: map[string]*history[objectState]{}, parents: map[string][]string{}, crowds: map[string]*Crowd{},
-		apps: map[string]*app{}}
+		apps: map[string]*app{},
+	}
 }
 
 // AddUser adds a user and returns it with its id. Empty ID, UserPrincipalName, MailNickname and DisplayName are

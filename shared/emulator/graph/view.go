@@ -24,8 +24,10 @@ type view struct {
 
 // view is what a read of a kind sees. The tenant's lock is held.
 func (c *call) view(kind kindOfRead) view {
-	lags := [kindsOfRead]time.Duration{readLookup: c.b.Lag.Lookup, readMembers: c.b.Lag.Members,
-		readCheck: c.b.Lag.Check, readIndex: c.b.Lag.Index, readDelta: c.b.Lag.Delta}
+	lags := [kindsOfRead]time.Duration{
+		readLookup: c.b.Lag.Lookup, readMembers: c.b.Lag.Members,
+		readCheck: c.b.Lag.Check, readIndex: c.b.Lag.Index, readDelta: c.b.Lag.Delta,
+	}
 	lag := lags[kind]
 	if c.b.Uneven && lag > 0 && c.e.turns[kind].Add(1)%2 == 1 {
 		lag = 0

@@ -134,8 +134,10 @@ func TestAFunctionSeesWhatLambdaTellsIt(t *testing.T) {
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("names in the environment (-want +got):\n%s", diff)
 	}
-	for _, pair := range []string{"COLOUR=red", "AWS_LAMBDA_FUNCTION_NAME=planner", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/planner", "_HANDLER=bootstrap", "LAMBDA_TASK_ROOT=" + folder, "AWS_DEFAULT_REGION=eu-central-1"} {
+	for _, pair := range []string{
+		"COLOUR=red", "AWS_LAMBDA_FUNCTION_NAME=planner", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/planner", "_HANDLER=bootstrap", "LAMBDA_TASK_ROOT=" + folder, "AWS_DEFAULT_REGION=eu-central-1",
+	} {
 		if !slices.Contains(a.Env, pair) {
 			t.Errorf("%s is not in the environment", pair)
 		}

@@ -42,8 +42,10 @@ func rules() map[string]rule {
 
 // counted are the attributes that are looked up, never set.
 func counted() []string {
-	return []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed",
-		"ApproximateNumberOfMessagesNotVisible", "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"}
+	return []string{
+		"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed",
+		"ApproximateNumberOfMessagesNotVisible", "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn",
+	}
 }
 
 // attribute is a settable attribute's value: as set, or its default, or empty.

@@ -3,6 +3,7 @@ package sqs
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -207,8 +208,8 @@ func senderOf(who service.Caller) string {
 
 // failure is how a batch tells of one entry.
 func failure(id string, err error) batchFailure {
-	p, ok := err.(problem)
-	if !ok {
+	var p problem
+	if !errors.As(err, &p) {
 		p = problem{code: "InternalError", message: err.Error(), status: http.StatusInternalServerError}
 	}
 	return batchFailure{Id: id, SenderFault: p.status < http.StatusInternalServerError, Code: p.code, Message: p.message}

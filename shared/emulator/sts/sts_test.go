@@ -141,8 +141,10 @@ func TestARoleIsRefused(t *testing.T) {
 	}{
 		{name: "that does not exist", role: sts.Role{ARN: memberRole}, in: awssts.AssumeRoleInput{RoleArn: aws.String(memberRole + "-not")}, code: "AccessDenied"},
 		{name: "without its external id", role: sts.Role{ARN: memberRole, ExternalID: "word"}, code: "AccessDenied"},
-		{name: "with another external id", role: sts.Role{ARN: memberRole, ExternalID: "word"}, in: awssts.AssumeRoleInput{ExternalId: aws.String("other")}, code: "AccessDenied",
-			message: "User: arn:aws:sts::111122223333:assumed-role/rollcall-worker/worker is not authorized to perform: sts:AssumeRole on resource: " + memberRole},
+		{
+			name: "with another external id", role: sts.Role{ARN: memberRole, ExternalID: "word"}, in: awssts.AssumeRoleInput{ExternalId: aws.String("other")}, code: "AccessDenied",
+			message: "User: arn:aws:sts::111122223333:assumed-role/rollcall-worker/worker is not authorized to perform: sts:AssumeRole on resource: " + memberRole,
+		},
 		{name: "that trusts another account", role: sts.Role{ARN: memberRole, Trusts: []string{"999988887777"}}, code: "AccessDenied"},
 		{name: "that trusts another role", role: sts.Role{ARN: memberRole, Trusts: []string{workerRole + "-not"}}, code: "AccessDenied"},
 		{name: "whose ARN is none", role: sts.Role{ARN: memberRole}, in: awssts.AssumeRoleInput{RoleArn: aws.String("nothing-valid-in-here")}, code: "ValidationError", message: "nothing-valid-in-here is invalid"},

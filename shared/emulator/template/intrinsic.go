@@ -85,7 +85,7 @@ func (r *reader) call(name string, argument any) (any, error) {
 func (r *reader) ref(argument any) (any, error) {
 	id, isText := argument.(string)
 	if !isText {
-		return nil, fmt.Errorf("Ref of %s", text(argument))
+		return nil, fmt.Errorf("the Ref of %s", text(argument))
 	}
 	if id == "AWS::NoValue" {
 		return absent{}, nil
@@ -94,7 +94,7 @@ func (r *reader) ref(argument any) (any, error) {
 		return value, nil
 	}
 	if strings.HasPrefix(id, "AWS::") {
-		return nil, fmt.Errorf("Ref of %s is not supported", id)
+		return nil, fmt.Errorf("a Ref of %s is not supported", id)
 	}
 	if value, known := r.parameters[id]; known {
 		return value, nil

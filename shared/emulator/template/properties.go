@@ -155,9 +155,11 @@ func (p *properties) indexes(path string) (all []Index) {
 	var said []index
 	p.decode(path, &said)
 	for _, i := range said {
-		all = append(all, Index{Name: i.IndexName, Keys: keys(i.KeySchema),
+		all = append(all, Index{
+			Name: i.IndexName, Keys: keys(i.KeySchema),
 			Projection: p.required(path+"."+i.IndexName+".Projection.ProjectionType", i.Projection.ProjectionType),
-			Included:   i.Projection.NonKeyAttributes})
+			Included:   i.Projection.NonKeyAttributes,
+		})
 	}
 	return all
 }
@@ -195,8 +197,10 @@ func (p *properties) queue() Queue {
 	q := Queue{ID: p.id, Attributes: map[string]string{}}
 	q.Name, q.ARN = p.identity()
 	q.URL = p.url(q.Name)
-	for _, name := range []string{"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
-		"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "VisibilityTimeout"} {
+	for _, name := range []string{
+		"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
+		"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "VisibilityTimeout",
+	} {
 		// CreateQueue takes FifoQueue only when it is true.
 		if said := p.text(name); said != "" && (name != "FifoQueue" || said == "true") {
 			q.Attributes[name] = said
@@ -225,9 +229,11 @@ func (p *properties) secret() Secret {
 
 // function reads AWS::Lambda::Function. Of its other properties (layers, network, tracing) nothing is emulated.
 func (p *properties) function() Function {
-	f := Function{ID: p.id, Role: p.text("Role"), Handler: p.text("Handler"), Runtime: p.text("Runtime"),
+	f := Function{
+		ID: p.id, Role: p.text("Role"), Handler: p.text("Handler"), Runtime: p.text("Runtime"),
 		Timeout: time.Duration(p.number("Timeout", 3)) * time.Second, Memory: p.number("MemorySize", 128),
-		Environment: map[string]string{}}
+		Environment: map[string]string{},
+	}
 	f.Name, f.ARN = p.identity()
 	f.Short = p.short()
 	variables, _ := p.written("Environment.Variables").(map[string]any)
@@ -278,9 +284,11 @@ func (p *properties) short() string {
 // mapping reads AWS::Lambda::EventSourceMapping of a queue.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
 func (p *properties) mapping() Mapping {
-	m := Mapping{ID: p.id, BatchSize: p.number("BatchSize", 10), Enabled: p.flag("Enabled", true),
+	m := Mapping{
+		ID: p.id, BatchSize: p.number("BatchSize", 10), Enabled: p.flag("Enabled", true),
 		Window:             time.Duration(p.number("MaximumBatchingWindowInSeconds", 0)) * time.Second,
-		MaximumConcurrency: p.number("ScalingConfig.MaximumConcurrency", 0)}
+		MaximumConcurrency: p.number("ScalingConfig.MaximumConcurrency", 0),
+	}
 	m.Function = p.find("FunctionName", "AWS::Lambda::Function")
 	m.Queue = p.find("EventSourceArn", "AWS::SQS::Queue")
 	var types []string
@@ -327,9 +335,11 @@ func (p *properties) named(said, typeName string) string {
 
 // schedule reads AWS::Scheduler::Schedule.
 func (p *properties) schedule() Schedule {
-	s := Schedule{ID: p.id, Timezone: p.text("ScheduleExpressionTimezone"), Input: p.text("Target.Input"),
+	s := Schedule{
+		ID: p.id, Timezone: p.text("ScheduleExpressionTimezone"), Input: p.text("Target.Input"),
 		Expression: p.required("ScheduleExpression", p.text("ScheduleExpression")),
-		Target:     p.required("Target.Arn", p.text("Target.Arn"))}
+		Target:     p.required("Target.Arn", p.text("Target.Arn")),
+	}
 	s.Name, _ = p.identity()
 	s.Function = p.named(s.Target, "AWS::Lambda::Function")
 	switch state := p.text("State"); state {

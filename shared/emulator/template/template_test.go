@@ -63,8 +63,10 @@ func TestAStackAsCDKWritesIt(t *testing.T) {
 			},
 			{
 				ID: "JobsC9D0E1F2", Name: jobs, URL: "http://127.0.0.1:4566/111122223333/" + jobs, ARN: "arn:aws:sqs:eu-central-1:111122223333:" + jobs,
-				Attributes: map[string]string{"FifoQueue": "true", "ContentBasedDeduplication": "false", "VisibilityTimeout": "360",
-					"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:111122223333:` + deadLetters + `","maxReceiveCount":3}`},
+				Attributes: map[string]string{
+					"FifoQueue": "true", "ContentBasedDeduplication": "false", "VisibilityTimeout": "360",
+					"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:111122223333:` + deadLetters + `","maxReceiveCount":3}`,
+				},
 			},
 		},
 		Secrets: []template.Secret{{ID: "GraphCredential11223344", Name: secret.Name, ARN: secret.ARN, Description: "How rollcall signs in to Microsoft Graph"}},
@@ -92,10 +94,14 @@ func TestAStackAsCDKWritesIt(t *testing.T) {
 				},
 			},
 		},
-		Mappings: []template.Mapping{{ID: "WorkerSqsEventSource12AB34CD", Function: "WorkerDDEEFF00", Queue: "JobsC9D0E1F2", BatchSize: 10,
-			PartialFailures: true, MaximumConcurrency: 10, Enabled: true}},
-		Schedules: []template.Schedule{{ID: "Tick56EF7890", Name: got.Schedules[0].Name, Expression: "rate(15 minutes)", Timezone: "Etc/UTC",
-			Function: "Planner99AABBCC", Target: functions["Planner99AABBCC"].ARN, Input: `{"source":"schedule"}`, Enabled: true}},
+		Mappings: []template.Mapping{{
+			ID: "WorkerSqsEventSource12AB34CD", Function: "WorkerDDEEFF00", Queue: "JobsC9D0E1F2", BatchSize: 10,
+			PartialFailures: true, MaximumConcurrency: 10, Enabled: true,
+		}},
+		Schedules: []template.Schedule{{
+			ID: "Tick56EF7890", Name: got.Schedules[0].Name, Expression: "rate(15 minutes)", Timezone: "Etc/UTC",
+			Function: "Planner99AABBCC", Target: functions["Planner99AABBCC"].ARN, Input: `{"source":"schedule"}`, Enabled: true,
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -252,8 +258,10 @@ func TestComplaints(t *testing.T) {
 		"a schedule without target":     {"R", `{"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpression": "rate(1 hour)"}}`, "property Target.Arn: is missing"},
 		"a schedule with end":           {"R", `{"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpression": "rate(1 hour)", "Target": {"Arn": "a"}, "EndDate": "2027-01-01"}}`, "property EndDate: the embedded cloud does not know"},
 		"an unknown state":              {"R", `{"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpression": "rate(1 hour)", "State": "ASLEEP", "Target": {"Arn": "a"}}}`, `property State: there is no "ASLEEP"`},
-		"text where an object should be": {"R", `{"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpression": "rate(1 hour)", "Target": "a"}}`,
-			"property Target.Arn: expected an object, got a text"},
+		"text where an object should be": {
+			"R", `{"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpression": "rate(1 hour)", "Target": "a"}}`,
+			"property Target.Arn: expected an object, got a text",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var resource any

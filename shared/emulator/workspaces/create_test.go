@@ -143,8 +143,10 @@ func TestCreateFailsWholeCalls(t *testing.T) {
 		code    string
 		message string
 	}{
-		{"volumes of GRAPHICS", wish("ada", from(graphics), sizes(80, 50)), invalidValues,
-			"Graphics: Invalid root and user volume size selected. Root and user volume size (GB) must be (100+|100+)."},
+		{
+			"volumes of GRAPHICS", wish("ada", from(graphics), sizes(80, 50)), invalidValues,
+			"Graphics: Invalid root and user volume size selected. Root and user volume size (GB) must be (100+|100+).",
+		},
 		{"volumes that do not go together", wish("ada", sizes(80, 60)), invalidValues, "Standard: Invalid root and user volume size selected."},
 		{"a volume too large", wish("ada", sizes(2001, 100)), invalidValues, "(175+|100+)"},
 		{"one volume said, which does not go with the bundle's other", wish("ada", func(r *types.WorkspaceRequest) {
@@ -207,10 +209,20 @@ func TestVolumeSizes(t *testing.T) {
 		root, user int
 		ok         bool
 	}{
-		{"VALUE", 80, 10, true}, {"STANDARD", 80, 50, true}, {"POWERPRO", 80, 100, true}, {"STANDARD", 175, 100, true},
-		{"STANDARD", 2000, 2000, true}, {"STANDARD", 80, 20, false}, {"STANDARD", 100, 100, false}, {"STANDARD", 175, 50, false},
-		{"STANDARD", 2001, 100, false}, {"GENERALPURPOSE_4XLARGE", 175, 100, true}, {"GENERALPURPOSE_8XLARGE", 80, 50, false},
-		{"GRAPHICS_G4DN", 100, 100, true}, {"GRAPHICSPRO_G4DN", 80, 100, false}, {"GRAPHICS", 100, 50, false},
+		{"VALUE", 80, 10, true},
+		{"STANDARD", 80, 50, true},
+		{"POWERPRO", 80, 100, true},
+		{"STANDARD", 175, 100, true},
+		{"STANDARD", 2000, 2000, true},
+		{"STANDARD", 80, 20, false},
+		{"STANDARD", 100, 100, false},
+		{"STANDARD", 175, 50, false},
+		{"STANDARD", 2001, 100, false},
+		{"GENERALPURPOSE_4XLARGE", 175, 100, true},
+		{"GENERALPURPOSE_8XLARGE", 80, 50, false},
+		{"GRAPHICS_G4DN", 100, 100, true},
+		{"GRAPHICSPRO_G4DN", 80, 100, false},
+		{"GRAPHICS", 100, 50, false},
 	} {
 		want(t, c.compute+" "+decimal(c.root)+"/"+decimal(c.user), badSizes(c.compute, c.root, c.user) == "", c.ok)
 	}

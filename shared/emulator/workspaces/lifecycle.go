@@ -24,9 +24,11 @@ const (
 )
 
 func states() []desktop.State {
-	return []desktop.State{desktop.Pending, desktop.Available, Impaired, Unhealthy, Rebooting, Starting, Rebuilding,
+	return []desktop.State{
+		desktop.Pending, desktop.Available, Impaired, Unhealthy, Rebooting, Starting, Rebuilding,
 		Restoring, Maintenance, AdminMaintenance, desktop.Terminating, desktop.Terminated, desktop.Suspended, Updating,
-		Stopping, desktop.Stopped, desktop.Errored}
+		Stopping, desktop.Stopped, desktop.Errored,
+	}
 }
 
 // step is something that will happen. It is void once the plan it was made under has changed.
@@ -77,7 +79,7 @@ func (l *Lane) launch(d *desk, now time.Time, takes time.Duration, doom *LaunchF
 	d.State = desktop.Pending
 	if doom == nil || !doom.NoSubnet {
 		placed := min(l.draw(l.knobs.PlacedAfter, "placed", d.ID), takes)
-		l.at(now.Add(placed), &d.plan, func(at time.Time) { l.place(d, at) })
+		l.at(now.Add(placed), &d.plan, func(time.Time) { l.place(d) })
 	}
 	l.at(now.Add(takes), &d.plan, func(at time.Time) {
 		if doom != nil {
@@ -89,7 +91,7 @@ func (l *Lane) launch(d *desk, now time.Time, takes time.Duration, doom *LaunchF
 }
 
 // place gives a WorkSpace its address and its computer name. Without an address it goes to ERROR, with no SubnetId.
-func (l *Lane) place(d *desk, at time.Time) {
+func (l *Lane) place(d *desk) {
 	if !l.takeAddress(d) {
 		d.plan++
 		l.fail(d, l.knobs.NoAddress)

@@ -227,7 +227,8 @@ func TestRefuse(t *testing.T) {
 			r.Header.Set("X-Amz-Target", "WorkspacesService.CreateWorkspaces")
 			rec := httptest.NewRecorder()
 			defer func() {
-				dropped := recover() == http.ErrAbortHandler
+				err, _ := recover().(error)
+				dropped := errors.Is(err, http.ErrAbortHandler)
 				want(t, "dropped", dropped, c.status == 0)
 				if !dropped {
 					want(t, "status", rec.Code, c.status)
