@@ -28,7 +28,9 @@ help: ## Say what there is to make
 
 .PHONY: demo
 demo: node_modules/.stamp ## Play a small company over some simulated days, on this machine
-	@go run ./cmd/rollcall demo
+	@[[ -x build/local/rollcall ]] || echo "building rollcall; the first time this takes some minutes"
+	@go build -o build/local/rollcall ./cmd/rollcall
+	@build/local/rollcall demo
 
 .PHONY: test
 test: node_modules/.stamp build-local lint $(TOOLS)/gotestsum ## Lint, vet, and run all tests: unit, integration, architecture, infra

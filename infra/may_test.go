@@ -126,7 +126,6 @@ func TestWhatEachRoleMayDo(t *testing.T) {
 				"arn:<AWS::Partition>:workspaces:*:*:workspacebundle/*",
 			"CountAddresses: ec2:DescribeSubnets on *",
 			"KnowQuota: servicequotas:GetAWSDefaultServiceQuota servicequotas:GetServiceQuota on *",
-			"WorkInMembers: sts:AssumeRole on arn:<AWS::Partition>:iam::*:role/rollcall-member if StringEquals sts:ExternalId rollcall",
 			"Log: " + log + "<WorkerLogs>",
 			"Trace: " + trace,
 		},

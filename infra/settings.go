@@ -173,8 +173,7 @@ func (r *reader) rate() string {
 func (r *reader) accounts() []string {
 	var said []any
 	switch v := r.context(keyMemberAccounts).(type) {
-	case nil:
-		return []string{everything}
+	case nil: // no other account, until an administrator names one
 	case []any:
 		said = v
 	case string:

@@ -15,7 +15,7 @@ func saying(said map[string]any) func(string) any {
 func TestDefaultsWork(t *testing.T) {
 	want := settings{
 		Installation: "rollcall", Schedule: "rate(5 minutes)", LogRetention: awslogs.RetentionDays_THREE_MONTHS, LogLevel: "info",
-		Audience: "api://AzureADTokenExchange", MemberRole: "rollcall-member", ExternalID: "rollcall", MemberAccounts: []string{"*"},
+		Audience: "api://AzureADTokenExchange", MemberRole: "rollcall-member", ExternalID: "rollcall", MemberAccounts: nil,
 	}
 	inFile, err := cdkJSON()
 	if err != nil {

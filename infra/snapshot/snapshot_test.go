@@ -81,8 +81,6 @@ func TestTheWorkersEnvironmentIsComplete(t *testing.T) {
 		LedgerTable:   table(t, s, "Ledger").Name,
 		DeadLetterURL: queue(t, s, "DeadLetters").URL,
 		Account:       "111122223333",
-		MemberRole:    "rollcall-member",
-		ExternalID:    "rollcall",
 		CallRate:      config.DefaultCallRate,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -159,7 +159,7 @@ func TestRollRefused(t *testing.T) {
 			tr := newTree(t, c.members)
 			tr.hidden = c.hidden
 			got, err := tr.s.directory().Roll(ctx, group(1), true)
-			wantKind(t, err, c.kind)
+			_ = wantKind(t, err, c.kind)
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("no word of %s in %v", c.says, err)
 			}
@@ -401,7 +401,7 @@ func TestCount(t *testing.T) {
 				io.WriteString(w, c.body)
 			})
 			got, err := s.directory().Count(ctx, group(1))
-			wantKind(t, err, c.kind)
+			_ = wantKind(t, err, c.kind)
 			if got != c.want {
 				t.Errorf("got %d", got)
 			}

@@ -86,7 +86,7 @@ func TestOneFault(t *testing.T) {
 					t.Fatalf("after one fault: got %v, %v", got, err)
 				}
 			} else {
-				wantKind(t, err, c.kind)
+				_ = wantKind(t, err, c.kind)
 			}
 			faults = 100
 			_, err = d.Group(context.Background(), group(1))
