@@ -26,6 +26,7 @@ import (
 	"rollcall/shared/clock"
 	"rollcall/shared/config"
 	"rollcall/shared/emulator"
+	"rollcall/shared/emulator/sts"
 	"rollcall/shared/ledger"
 	"rollcall/shared/reconcile"
 )
@@ -106,6 +107,9 @@ func (p *player) assemble(log io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("the worker in the stack: %w", err)
 	}
+	if err := p.joinMembers(&workerSettings); err != nil {
+		return err
+	}
 	p.planner = planning.New(plannerSettings, planning.Edges{
 		AWS: p.identity("planner"), Clock: p.clock,
 		Transport: p.cloud.Gateway().Client().Transport, Log: boot.Log(log, slog.LevelInfo, "planner"),
@@ -117,6 +121,25 @@ func (p *player) assemble(log io.Writer) error {
 	tables := dynamodb.NewFromConfig(p.cloud.Config(onlooker, "", ""))
 	p.book = ledger.New(tables, plannerSettings.LedgerTable, ledger.WithClock(p.clock))
 	p.rows = ledger.NewProfiles(tables, plannerSettings.ProfilesTable)
+	return nil
+}
+
+// memberRole is the role in other accounts, with its external id, as the stack's settings name them by default.
+const memberRole, externalID = "rollcall-member", "rollcall"
+
+// joinMembers gives the worker a role in each account of the scenario that is not rollcall's own, as an administrator
+// does with the setting memberAccounts and the role in that account.
+func (p *player) joinMembers(settings *config.Worker) error {
+	for _, place := range p.AWS {
+		if place.Account == settings.Account {
+			continue
+		}
+		settings.MemberRole, settings.ExternalID = memberRole, externalID
+		role := sts.Role{ARN: "arn:aws:iam::" + place.Account + ":role/" + memberRole, Trusts: []string{settings.Account}, ExternalID: externalID}
+		if err := p.cloud.Roles.AddRole(role); err != nil {
+			return fmt.Errorf("making the role in account %s: %w", place.Account, err)
+		}
+	}
 	return nil
 }
 

@@ -3,10 +3,12 @@ package scenario
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"rollcall/infra/snapshot"
@@ -125,6 +127,26 @@ func TestEveryServiceFailsForAWhile(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAnotherAccountAndRegion(t *testing.T) {
+	r := play(t, "for: 2h\ntick: 10m\ntenant:\n  users: [{name: ada}, {name: bob}]\n  groups: [{name: Sales, members: [ada]}, {name: Lab, members: [bob]}]\n"+`
+aws:
+  - {account: "111122223333", region: eu-central-1, bundles: [{id: wsb-0standard1}], subnets: [{id: subnet-0aaaaaaaaaaaaaaa1, free: 9}], directories: [{id: d-9067012345, subnets: [subnet-0aaaaaaaaaaaaaaa1]}]}
+  - {account: "444455556666", region: us-west-2, bundles: [{id: wsb-0standard2}], subnets: [{id: subnet-0bbbbbbbbbbbbbbb1, free: 9}], directories: [{id: d-9267012345, subnets: [subnet-0bbbbbbbbbbbbbbb1]}]}
+profiles:
+  - {id: sales, group: Sales, account: "111122223333", region: eu-central-1, directory: d-9067012345, bundle: wsb-0standard1}
+  - {id: lab, group: Lab, account: "444455556666", region: us-west-2, directory: d-9267012345, bundle: wsb-0standard2}
+timeline: [{at: 0s, approve: sales}, {at: 0s, approve: lab}]
+`)
+	var places []string
+	for _, w := range r.WorkSpaces {
+		places = append(places, w.UserName+" "+w.Account+" "+w.Region)
+	}
+	slices.Sort(places)
+	if diff := cmp.Diff([]string{"ada 111122223333 eu-central-1", "bob 444455556666 us-west-2"}, places); diff != "" {
+		t.Error(diff)
 	}
 }
 
