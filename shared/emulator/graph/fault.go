@@ -62,6 +62,7 @@ const (
 	LoopedNext    Failure = "looped next"    // the next link leads back to the page itself
 	EmptyPage     Failure = "empty page"     // the objects of the page are gone; links stay
 	NullFields    Failure = "null fields"    // every property but type and id is null, as without permission
+	NoMembers     Failure = "no members"     // a delta page whose groups come without members@delta
 	Slow          Failure = "slow"           // only Delay
 )
 
@@ -180,6 +181,15 @@ func (c *call) after(f *Injected, a reply) reply {
 		if a.page != nil {
 			for i, o := range a.page.value {
 				a.page.value[i] = withoutFields(o)
+			}
+		}
+		if a.object != nil {
+			a.object = withoutFields(a.object)
+		}
+	case NoMembers:
+		if a.page != nil {
+			for i, o := range a.page.value {
+				a.page.value[i] = o.without("members@delta")
 			}
 		}
 	}

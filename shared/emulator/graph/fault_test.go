@@ -98,6 +98,24 @@ func TestFaults(t *testing.T) {
 			w.Errorf("got %v", row)
 		}
 	})
+	w.run("null fields of a single object", func(w *world) {
+		i := w.e.Inject(graph.Fault{Operation: "GET /groups/{id}", What: graph.NullFields, Times: 1})
+		defer i.Stop()
+		if a := w.must("/groups/" + g + "?$select=id,displayName"); a.body["id"] != g || a.body["displayName"] != nil || a.body["@odata.context"] == nil {
+			w.Errorf("got %s", a.raw)
+		}
+	})
+	w.run("a group of a feed without its members", func(w *world) {
+		feed := "/groups/delta?$select=members&$filter=id eq '" + g + "'"
+		i := w.e.Inject(graph.Fault{Operation: "GET /groups/delta", What: graph.NoMembers, Times: 1})
+		defer i.Stop()
+		if row := w.must(feed).value()[0]; row["id"] != g || len(row) != 1 {
+			w.Errorf("got %v", row)
+		}
+		if row := w.must(feed).value()[0]; row["members@delta"] == nil {
+			w.Errorf("after the fault: %v", row)
+		}
+	})
 	w.run("a broken connection", func(w *world) {
 		i := w.e.Inject(graph.Fault{Operation: membersOperation, What: graph.Disconnect})
 		defer i.Stop()

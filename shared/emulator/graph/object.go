@@ -34,6 +34,17 @@ func (o *object) get(key string) (any, bool) {
 	return nil, false
 }
 
+// without is a copy that lacks a key.
+func (o *object) without(key string) *object {
+	rest := &object{}
+	for i, k := range o.keys {
+		if k != key {
+			rest.set(k, o.values[i])
+		}
+	}
+	return rest
+}
+
 // MarshalJSON writes the keys in order.
 func (o *object) MarshalJSON() ([]byte, error) { return o.append(nil), nil }
 
