@@ -203,6 +203,34 @@ func TestNestedGroupJoins(t *testing.T) {
 	}
 }
 
+// Between the roll that an expired feed asks for and the tick in which the feed begins anew, nobody listens.
+func TestWhatHappensBeforeAFeedBeginsAnewIsFound(t *testing.T) {
+	c := newCompany(t)
+	c.person("ada", "g-sales")
+	c.approve("sales")
+	c.day(2 * time.Hour)
+	cursors, err := c.ledger.Cursors(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cursor := range cursors {
+		if strings.HasPrefix(cursor.Name, chainPrefix) {
+			cursor.Link = "forgotten"
+			if _, err := c.ledger.SaveCursor(context.Background(), cursor); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if report := c.tick(); len(report.LookedAt.Rolls) != 1 {
+		t.Fatalf("the feed has expired, and nothing was rolled: %+v", report)
+	}
+	c.person("bob", "g-sales")
+	c.day(90 * time.Minute)
+	if got := c.status("bob"); got != "Provisioned" {
+		t.Errorf("after an hour and a half bob is %q", got)
+	}
+}
+
 func TestNothingWithoutApproval(t *testing.T) {
 	c := newCompany(t)
 	c.person("ada", "g-sales")

@@ -222,7 +222,9 @@ func (p *Planner) noteRoll(ctx context.Context, t *tick, r roll, id string) erro
 	standing := t.w.standings[id]
 	tree := slices.Sorted(slices.Values(r.at.Walked))
 	standing.NextRoll = t.w.now.Add(dailyRoll)
-	if !slices.Equal(tree, standing.Tree) {
+	// What asked for this roll may not have reached the replica that answered it, and a feed that begins anew says
+	// nothing of what happened before: the roll is taken again, once.
+	if standing.RollDue != "" || !slices.Equal(tree, standing.Tree) {
 		standing.NextRoll = t.w.now.Add(secondRoll)
 	}
 	standing.Rolled, standing.RollDue, standing.Members, standing.Tree = t.w.now, "", len(r.seen), tree

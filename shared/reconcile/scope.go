@@ -115,7 +115,8 @@ func (s *scope) asked(req events.Request, w *world) {
 	}
 }
 
-// Rolls come round by themselves: soon after the first one, because the feeds began while it was read, then daily.
+// Rolls come round by themselves: soon after the first one, because the feeds began while it was read, and after one
+// that something asked for; then daily.
 const (
 	secondRoll = time.Hour
 	dailyRoll  = 24 * time.Hour
@@ -131,7 +132,7 @@ func (s *scope) rollsDue(w *world) {
 		case standing.RollDue != "":
 			s.rolls[id] = standing.RollDue
 		case !w.now.Before(standing.NextRoll) && w.now.Sub(standing.Rolled) < dailyRoll:
-			s.rolls[id] = "second roll: the feeds began with the one before"
+			s.rolls[id] = "second roll, to be sure of the one before"
 		case !w.now.Before(standing.NextRoll):
 			s.rolls[id] = "daily roll"
 		}
