@@ -77,7 +77,10 @@ func (s *screen) begin() {
 // moment shows one moment. A quiet tick only counts.
 func (s *screen) moment(m scenario.Moment) {
 	if s.uneventful(m) {
-		s.quiet, s.calls = s.quiet+1, m.Calls
+		s.quiet++
+		if s.calls == nil || m.Report.Done.Jobs+m.Report.Done.Written == 0 {
+			s.calls = m.Calls
+		}
 		if s.terminal {
 			_, _ = fmt.Fprintf(s.out, "\r\x1b[2K%s", s.quietLine())
 		}
@@ -123,7 +126,7 @@ func (s *screen) quietLine() string {
 func (s *screen) flush() {
 	if s.quiet > 0 {
 		s.println(s.quietLine())
-		s.quiet = 0
+		s.quiet, s.calls = 0, nil
 	}
 }
 
@@ -147,19 +150,18 @@ func (s *screen) report(m scenario.Moment) {
 		parts = append(parts, fmt.Sprintf("worker took %d %s", m.Messages, plural(m.Messages, "job")))
 	}
 	parts = append(parts, faint.Render(fmt.Sprintf("%d calls", m.Calls.Total())))
-	s.println(s.when(m.At) + s.what(m) + "  " + s.join(parts))
+	s.println(s.when(m.At) + s.what(m) + "  " + s.join(parts, 15+len(s.what(m))))
 	for _, p := range r.Problems {
 		if key := p.Profile + p.Code; !s.problems[key] {
 			s.problems[key] = true
-			s.println("             " + bad.Render("! ") + s.wrap(strings.TrimSpace(p.Profile+" "+p.Text), 15))
+			s.println("             " + bad.Render("! ") + s.wrap(strings.TrimPrefix(p.Profile+": "+p.Text, ": "), 15))
 		}
 	}
 }
 
-// join puts the parts of a line behind each other, and what does not fit on the next line.
-func (s *screen) join(parts []string) string {
+// join puts the parts of a line behind each other, from a column on, and what does not fit on the next line.
+func (s *screen) join(parts []string, column int) string {
 	var out strings.Builder
-	column := 19
 	for i, part := range parts {
 		width := lipgloss.Width(part)
 		switch {
@@ -330,11 +332,15 @@ func (s *screen) callsTable(r *scenario.Report) string {
 
 func (s *screen) table(headers ...string) *table.Table {
 	return table.New().Headers(headers...).Border(lipgloss.RoundedBorder()).BorderStyle(faint).Width(s.width).
-		StyleFunc(func(row, _ int) lipgloss.Style {
+		StyleFunc(func(row, column int) lipgloss.Style {
+			style := lipgloss.NewStyle()
 			if row == table.HeaderRow {
-				return strong.Padding(0, 1)
+				style = strong
 			}
-			return lipgloss.NewStyle().Padding(0, 1)
+			if column > 0 && headers[0] == "Calls" { // numbers
+				style = style.Align(lipgloss.Right)
+			}
+			return style.Padding(0, 1)
 		})
 }
 
