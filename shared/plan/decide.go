@@ -110,10 +110,10 @@ func (s subject) member(after assignment.Assignment) (Action, bool) {
 	if p.Frozen.Code != "" {
 		return s.upkeep(after)
 	}
+	after.Profile = p.Rule.ID
 	if code, why := p.Rule.Eligible(s.who.Facts); code != "" {
 		return s.ineligible(after, assignment.Reason{Code: code, Text: why})
 	}
-	after.Profile = p.Rule.ID
 	switch after.Status {
 	case assignment.Requested:
 		if after.Intent == assignment.Check { // withdrawn once: what became of it is still being asked
@@ -204,6 +204,7 @@ func (s subject) absent(after assignment.Assignment) (Action, bool) {
 	case s.inTheWorkersHands(after):
 		return s.settle(after)
 	}
+	after.Profile = "" // under no profile any more: no roll asks after them again
 	return s.act(Withdraw, after.Dismiss(s.now, why), why)
 }
 
@@ -259,7 +260,7 @@ func (s subject) mayTryAgain(a assignment.Assignment) bool {
 }
 
 func (s subject) act(verb Verb, after assignment.Assignment, why assignment.Reason) (Action, bool) {
-	return Action{Verb: verb, Profile: after.Profile, Reason: why, Before: s.item, After: after}, true
+	return Action{Verb: verb, Profile: cmp.Or(after.Profile, s.item.Profile), Reason: why, Before: s.item, After: after}, true
 }
 
 func ids(profiles []Profile) []string {
