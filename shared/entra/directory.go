@@ -210,7 +210,8 @@ func (d *Directory) SignInWith(c Credential) error {
 // It costs a request only where no token is cached. Errors: Misconfigured (the credential is wrong), Denied (a policy
 // refuses it), Throttled, Unavailable.
 func (d *Directory) SignIn(ctx context.Context) error {
-	_, err := d.signer.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{d.scope}})
+	// As the adapter asks: azidentity keeps tokens with and without CAE apart, and would fetch two.
+	_, err := d.signer.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{d.scope}, EnableCAE: true})
 	return err
 }
 
