@@ -3,13 +3,12 @@ package fleet
 import (
 	"context"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
+	"rollcall/shared/awsfault"
 	"rollcall/shared/clock"
 )
 
@@ -114,25 +113,10 @@ func (b *bucket) addTo(stack *middleware.Stack) error {
 
 // throttled reports whether the service refused for the rate alone.
 func throttled(err error) bool {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return statusOf(err) == 429
+	failure := awsfault.Read(err)
+	if failure.Refusal == nil {
+		return failure.Status == 429
 	}
-	_, known := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
+	_, known := retry.DefaultThrottleErrorCodes[failure.Code()]
 	return known
-}
-
-// neverSent reports whether the connection was never made, so the service cannot have done anything.
-func neverSent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// statusOf is the HTTP status of a failed call, or 0 where there was no answer.
-func statusOf(err error) int {
-	var response interface{ HTTPStatusCode() int }
-	if errors.As(err, &response) {
-		return response.HTTPStatusCode()
-	}
-	return 0
 }

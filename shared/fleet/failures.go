@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/workspaces"
 	"github.com/aws/smithy-go"
 
+	"rollcall/shared/awsfault"
 	"rollcall/shared/fault"
 )
 
@@ -121,29 +121,24 @@ func wordsOf(message string) (meaning, bool) {
 // classify gives a failed call its kind. doing says what was being done, as a gerund with an id. What the service
 // says is looked up in the table; an answer that never came is Unavailable, and its outcome is not known.
 func classify(err error, doing string) error {
-	var known *fault.Error
-	if err == nil || errors.As(err, &known) {
+	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+	failure := awsfault.Read(err)
+	if failure.Refusal == nil {
 		e := fault.Wrap(fault.Unavailable, err, doing)
-		if status := statusOf(err); status == 429 {
+		if failure.Status == 429 {
 			e.Kind = fault.Throttled
-		} else if status >= 400 && status < 500 {
+		} else if failure.Status >= 400 && failure.Status < 500 {
 			e.Kind = fault.Rejected
 		}
 		return e
 	}
-	meaning := meaningOf(api.ErrorCode(), api.ErrorMessage(), statusOf(err))
-	e := fault.Wrap(meaning.kind, verbatim{api}, doing)
-	e.Code, e.Advice = api.ErrorCode(), meaning.advice
-	if operation := operationOf(err); meaning.kind == fault.Denied && meaning.advice == "" && operation != "" {
-		e.Advice = "The worker's role needs the permission " + operation
-	}
-	var response interface{ ServiceRequestID() string }
-	if errors.As(err, &response) {
-		e.RequestID = response.ServiceRequestID()
+	meaning := meaningOf(failure.Code(), failure.Refusal.ErrorMessage(), failure.Status)
+	e := fault.Wrap(meaning.kind, verbatim{failure.Refusal}, doing)
+	e.Code, e.Advice, e.RequestID = failure.Code(), meaning.advice, failure.RequestID
+	if permission := permissionOf(failure.Calls); meaning.kind == fault.Denied && meaning.advice == "" && permission != "" {
+		e.Advice = "The worker's role needs the permission " + permission
 	}
 	return e
 }
@@ -158,21 +153,16 @@ func (v verbatim) Error() string {
 	return v.ErrorMessage()
 }
 
-// operationOf is the permission that the innermost call needs ("workspaces:CreateWorkspaces"): where assuming a
+// permissionOf is the permission that the innermost call needs ("workspaces:CreateWorkspaces"): where assuming a
 // role fails, that is the call inside. Empty where no call can be named.
-func operationOf(err error) string {
-	name := ""
-	for {
-		var op *smithy.OperationError
-		if !errors.As(err, &op) {
-			return name
-		}
-		i := slices.IndexFunc(prefixes, func(p [2]string) bool { return p[0] == op.Service() })
+func permissionOf(calls []awsfault.Call) string {
+	for _, call := range slices.Backward(calls) {
+		i := slices.IndexFunc(prefixes, func(p [2]string) bool { return p[0] == call.Service })
 		if i >= 0 {
-			name = prefixes[i][1] + ":" + op.Operation()
+			return prefixes[i][1] + ":" + call.Operation
 		}
-		err = op.Unwrap()
 	}
+	return ""
 }
 
 // prefixes are the services' names in the SDK and in IAM.

@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/workspaces"
 
+	"rollcall/shared/awsfault"
 	"rollcall/shared/clock"
 	"rollcall/shared/desktop"
 	"rollcall/shared/fault"
@@ -166,7 +167,7 @@ func careful() aws.Retryer {
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 		o.RateLimiter = unlimited{}
 		o.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-			return aws.BoolTernary(throttled(err) || neverSent(err))
+			return aws.BoolTernary(throttled(err) || awsfault.Read(err).NeverSent)
 		})}
 	})
 }

@@ -1,16 +1,9 @@
 package ledger
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
+	"rollcall/shared/awsfault"
 	"rollcall/shared/fault"
 )
 
@@ -44,43 +37,14 @@ func (t table) fail(err error, doing string) error {
 	if err == nil {
 		return nil
 	}
-	e := fault.Wrap(fault.Unknown, err, doing)
-	operation := ""
-	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-		operation = op.Operation()
-	}
-	status := 0
-	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		e.RequestID, status = response.ServiceRequestID(), response.HTTPStatusCode()
-	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		e.Code = api.ErrorCode()
-		e.Kind = kindOf(e.Code)
-	}
-	if e.Kind == fault.Unknown && (status >= 500 || e.Code == "" && lost(err)) {
+	failure := awsfault.Read(err)
+	e := fault.Wrap(kindOf(failure.Code()), err, doing)
+	e.Code, e.RequestID = failure.Code(), failure.RequestID
+	if e.Kind == fault.Unknown && failure.Down() {
 		e.Kind = fault.Unavailable
 	}
-	e.Advice = t.advice(e.Kind, e.Code, operation)
+	e.Advice = t.advice(e.Kind, e.Code, failure.Operation())
 	return e
-}
-
-// lost reports whether no whole answer came: the way to DynamoDB is broken, or time ran out. Whether the call was
-// carried out is not known.
-func lost(err error) bool {
-	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*smithy.CanceledError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (t table) advice(kind fault.Kind, code, operation string) string {

@@ -22,16 +22,9 @@
 package queue
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
+	"rollcall/shared/awsfault"
 	"rollcall/shared/fault"
 )
 
@@ -79,16 +72,10 @@ const nonExistentQueue = "AWS.SimpleQueueService.NonExistentQueue"
 
 // fail classifies an error of the SDK; doing is a gerund with an id, action what IAM calls it.
 func (q queue) fail(err error, doing, action string) *fault.Error {
-	e := fault.Wrap(fault.Unknown, err, doing)
-	status := 0
-	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		e.RequestID, status = response.ServiceRequestID(), response.HTTPStatusCode()
-	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		e.Code = api.ErrorCode()
-		e.Kind = kindOf(e.Code)
-	}
-	if e.Kind == fault.Unknown && (status >= 500 || e.Code == "" && lost(err)) {
+	failure := awsfault.Read(err)
+	e := fault.Wrap(kindOf(failure.Code()), err, doing)
+	e.Code, e.RequestID = failure.Code(), failure.RequestID
+	if e.Kind == fault.Unknown && failure.Down() {
 		e.Kind = fault.Unavailable
 	}
 	switch e.Kind {
@@ -99,22 +86,4 @@ func (q queue) fail(err error, doing, action string) *fault.Error {
 		e.Advice = fmt.Sprintf("Set %s to the URL of the FIFO queue of the stack; it is %s", q.variable, q.url)
 	}
 	return e
-}
-
-// lost reports whether no whole answer came: the way to SQS is broken, or time ran out.
-func lost(err error) bool {
-	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*smithy.CanceledError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

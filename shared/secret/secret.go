@@ -40,15 +40,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"rollcall/shared/awsfault"
 	"rollcall/shared/config"
 	"rollcall/shared/fault"
 )
@@ -112,40 +108,19 @@ func kindOfCode(code string) fault.Kind {
 // fail classifies an error of the SDK. It keeps the service's words, or what broke the way to it, and no other part of
 // the chain: the SDK's error for an answer that it cannot read may hold some of that answer, which is the secret.
 func fail(err error, doing, id string) error {
+	failure := awsfault.Read(err)
 	e := fault.New(fault.Unknown, doing)
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		e = fault.Wrap(kindOfCode(api.ErrorCode()), errors.New(api.ErrorMessage()), doing)
-		e.Code = api.ErrorCode()
-	} else if cause := lost(err); cause != nil {
-		e = fault.Wrap(fault.Unavailable, cause, doing)
+	if failure.Refusal != nil {
+		e = fault.Wrap(kindOfCode(failure.Code()), errors.New(failure.Refusal.ErrorMessage()), doing)
+	} else if failure.Lost != nil {
+		e = fault.Wrap(fault.Unknown, failure.Lost, doing)
 	}
-	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
-		e.RequestID = response.ServiceRequestID()
-		if e.Kind == fault.Unknown && response.HTTPStatusCode() >= 500 {
-			e.Kind = fault.Unavailable
-		}
+	e.Code, e.RequestID = failure.Code(), failure.RequestID
+	if e.Kind == fault.Unknown && failure.Down() {
+		e.Kind = fault.Unavailable
 	}
 	e.Advice = advice(e.Kind, e.Code, id)
 	return e
-}
-
-// lost is what kept the answer from coming whole, or nil where that was not it.
-func lost(err error) error {
-	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
-		return send
-	}
-	if way, ok := errors.AsType[net.Error](err); ok {
-		return way
-	}
-	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
-		return errors.New("the answer cannot be read")
-	}
-	for _, cause := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
-		if errors.Is(err, cause) {
-			return cause
-		}
-	}
-	return nil
 }
 
 func advice(kind fault.Kind, code, id string) string {
