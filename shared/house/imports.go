@@ -13,8 +13,15 @@ func core() []string {
 
 // edges are those who speak to one service each.
 func edges() []string {
-	return of("shared/entra", "shared/fleet", "shared/ledger", "shared/queue", "shared/secret")
+	return slices.Concat(of("shared/entra"), awsEdges())
 }
+
+// awsEdges are those of them that speak to a service of AWS, and awsfault is what they share.
+func awsEdges() []string {
+	return of("shared/fleet", "shared/ledger", "shared/queue", "shared/secret")
+}
+
+func awsfault() []string { return of("shared/awsfault") }
 
 var (
 	awsSDK       = []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/aws/aws-lambda-go"}
@@ -66,6 +73,17 @@ func bans() []ban {
 			name: "only the demo imports the embedded cloud", except: append(of("cmd"), embedded()...), never: embedded(),
 			because: "the code must not know whether it runs in the embedded cloud; tests may start one",
 		},
+		{
+			name: "only the AWS edges read AWS errors", except: slices.Concat(awsEdges(), awsfault()), never: awsfault(), tests: true,
+			because: "an error is classified once, at the edge; whoever reads the SDK's error behind it knows a service's codes, and acts " +
+				"on them where nobody looks. Everybody else asks fault.Of",
+		},
+		{
+			name: "awsfault knows no service", who: awsfault(), through: true,
+			never: slices.Concat([]string{"github.com/aws/aws-sdk-go-v2/service"}, of("")),
+			because: "a code means one thing to one service and another to the next: it is data in the edge, beside its advice, and " +
+				"a table for all of them would be wrong for some",
+		},
 	}
 	for i, edge := range edges() {
 		others := edges()
@@ -83,7 +101,7 @@ func imports() []Rule {
 		Name:    "the rules speak of packages that exist",
 		Because: "a ban on a package that was renamed finds nothing ever after",
 		Findings: func(t Tree) []string {
-			return missing(t, slices.Concat(core(), edges(), embedded(), of("functions", "cmd", "infra/snapshot")))
+			return missing(t, slices.Concat(core(), edges(), awsfault(), embedded(), of("functions", "cmd", "infra/snapshot")))
 		},
 	}}
 	for _, b := range bans() {
