@@ -58,7 +58,7 @@ func (i *invokeCommand) Run(ctx context.Context, s streams) error {
 	}
 	fmt.Fprint(s.errs, result.Log)
 	fmt.Fprintf(s.errs, "REPORT %s init %s, duration %s, peak memory %.1f MB of %d MB\n", i.Function,
-		result.Init.Round(time.Millisecond), result.Duration.Round(time.Millisecond), float64(result.PeakMemory)/(1<<20), options.Memory)
+		function.InitTime().Round(time.Millisecond), result.Duration.Round(time.Millisecond), float64(result.PeakMemory)/(1<<20), options.Memory)
 	printAnswer(s.out, result.Payload)
 	if result.Error != nil {
 		return errFunction
