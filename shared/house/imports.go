@@ -7,8 +7,8 @@ import (
 
 // core is what decides: values in, values out.
 func core() []string {
-	return of("shared/clock", "shared/fault", "shared/desktop", "shared/member", "shared/assignment", "shared/profile",
-		"shared/plan", "shared/reconcile", "shared/lane", "shared/lease", "events")
+	return of("shared/clock", "shared/fault", "shared/redact", "shared/desktop", "shared/member", "shared/assignment",
+		"shared/profile", "shared/plan", "shared/reconcile", "shared/lane", "shared/lease", "events")
 }
 
 // edges are those who speak to one service each.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rollcall/shared/redact"
 )
 
 // Cloud is the Microsoft cloud that the tenant is in.
@@ -33,7 +35,7 @@ type Credential struct {
 	TenantID string // Directory (tenant) ID
 	ClientID string // Application (client) ID
 	// ClientSecret is empty for keyless sign-in.
-	ClientSecret Value
+	ClientSecret redact.Secret
 	// ExpiresOn is when the client secret ends, as whoever stored it says; zero where that is not known. Entra does
 	// not tell it to the one who signs in.
 	ExpiresOn time.Time
@@ -295,13 +297,13 @@ func (d *decoder) client() string {
 	return v
 }
 
-func (d *decoder) secret() Value {
+func (d *decoder) secret() redact.Secret {
 	v, ok := d.text(fieldSecret, "the Value of a client secret of the app registration; leave the field out for keyless sign-in")
 	if ok && isGUID(v) {
 		d.complain("%s looks like a Secret ID: expected the secret's Value, which Entra shows once, when the secret is made; make a new one",
 			fieldSecret)
 	}
-	return NewValue(v)
+	return redact.New(v)
 }
 
 // expires takes a date or a time. A date means its beginning in UTC, so that a warning comes early rather than late.

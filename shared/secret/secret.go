@@ -15,7 +15,7 @@
 // Package secret exists so that a mistake in it is told in one clear sentence: which field, what is expected, what to
 // do. It refuses to be lenient: a misspelt "enabled" must not switch anything on. It refuses to repeat what it read:
 // no error holds the document or a value of it, because what an administrator pasted into the wrong field may be the
-// client secret. And a Value does not print.
+// client secret. And what it gives does not print: it is a redact.Secret.
 //
 // # Rotation
 //
