@@ -4,6 +4,7 @@ package working
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
@@ -48,10 +49,18 @@ func New(c config.Worker, e Edges) *Function {
 	}}
 }
 
+var errNoMessages = errors.New(`this event holds no message of the queue: expected {"Records": [{"messageId": "1", "body": "…"}]}, each body the text of a job`)
+
 // Handle works off one batch of the queue. Every message that is not named in the answer is acknowledged: what
 // became of each person stands in the ledger.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+//
+// An event without messages is an error: the queue never sends one, so a person has pasted something else, a bare
+// job perhaps, and would take the empty answer for success.
 func (f *Function) Handle(ctx context.Context, batch awsevents.SQSEvent) (awsevents.SQSEventResponse, error) {
+	if len(batch.Records) == 0 {
+		return awsevents.SQSEventResponse{}, errNoMessages
+	}
 	messages := make([]lane.Message, len(batch.Records))
 	for i, r := range batch.Records {
 		messages[i] = lane.Message{ID: r.MessageId, Body: r.Body, Group: r.Attributes["MessageGroupId"]}
