@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -16,24 +14,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"rollcall/shared/clock"
+	"rollcall/shared/redact"
 )
-
-// Secret is a client secret. It prints as "[redacted]" wherever it is printed, logged or encoded.
-type Secret string
-
-const redacted = "[redacted]"
-
-// String is "[redacted]".
-func (Secret) String() string { return redacted }
-
-// Format writes "[redacted]" for every verb.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// LogValue is "[redacted]".
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText is "[redacted]"; encoding/json uses it too.
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Assertion fetches the JWT with which a keyless sign-in proves who we are: sts:GetWebIdentityToken, with RS256 (the
 // only algorithm that Entra accepts) and Cloud.Audience. It must be safe for concurrent use. It lives outside, since
@@ -42,9 +24,9 @@ type Assertion func(ctx context.Context) (string, error)
 
 // Credential is how to sign in: exactly one of Secret and Assertion.
 type Credential struct {
-	Tenant string // Directory (tenant) ID
-	Client string // Application (client) ID
-	Secret Secret
+	Tenant string        // Directory (tenant) ID
+	Client string        // Application (client) ID
+	Secret redact.Secret // the Value of a client secret
 	// Assertion is for keyless sign-in.
 	Assertion Assertion
 }
@@ -57,7 +39,7 @@ func (c Credential) check() error {
 	if c.Client == "" {
 		complaints = append(complaints, errors.New("the client id is empty"))
 	}
-	if (c.Secret == "") == (c.Assertion == nil) {
+	if c.Secret.IsZero() == (c.Assertion == nil) {
 		complaints = append(complaints, errors.New("expected a client secret or a keyless sign-in, exactly one of them"))
 	}
 	return errors.Join(complaints...)
@@ -65,7 +47,7 @@ func (c Credential) check() error {
 
 // sameAs compares all that can be compared: two assertions of the same application are the same.
 func (c Credential) sameAs(other Credential) bool {
-	return c.Tenant == other.Tenant && c.Client == other.Client && c.Secret == other.Secret &&
+	return c.Tenant == other.Tenant && c.Client == other.Client && c.Secret.Equal(other.Secret) &&
 		(c.Assertion == nil) == (other.Assertion == nil)
 }
 
@@ -139,7 +121,7 @@ func (s *signer) make() (azcore.TokenCredential, error) {
 	}
 	c := s.credential
 	if c.Assertion == nil {
-		return azidentity.NewClientSecretCredential(c.Tenant, c.Client, string(c.Secret),
+		return azidentity.NewClientSecretCredential(c.Tenant, c.Client, c.Secret.Reveal(),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
 	}
 	assert := func(ctx context.Context) (string, error) {

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/shared/entra"
 	"rollcall/shared/fault"
+	"rollcall/shared/redact"
 )
 
 func tokenRefusal(status int, oauth string, number int) http.HandlerFunc {
@@ -82,7 +83,7 @@ func TestSignInIsRetriedLikeGraph(t *testing.T) {
 func TestTokenIsKept(t *testing.T) {
 	s := serve(t, goodGroup)
 	d := s.directory()
-	same := entra.Credential{Tenant: tenantID, Client: clientID, Secret: secret}
+	same := entra.Credential{Tenant: tenantID, Client: clientID, Secret: redact.New(secret)}
 	for range 3 {
 		if err := d.SignInWith(same); err != nil {
 			t.Fatal(err)
@@ -98,7 +99,7 @@ func TestTokenIsKept(t *testing.T) {
 		t.Errorf("%d tokens for one credential", s.tokens)
 	}
 	other := same
-	other.Secret = "the-new-one"
+	other.Secret = redact.New("the-new-one")
 	if err := d.SignInWith(other); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestKeyless(t *testing.T) {
 				writeJSON(w, 200, map[string]any{"token_type": "Bearer", "expires_in": 3600, "access_token": "token-1"})
 			}
 			d := s.directory(func(o *entra.Options) {
-				o.Credential.Secret = ""
+				o.Credential.Secret = redact.Secret{}
 				o.Credential.Assertion = func(context.Context) (string, error) { return c.jwt, c.fail }
 			})
 			_, err := d.Group(context.Background(), group(1))
@@ -198,7 +199,7 @@ func TestKeyless(t *testing.T) {
 func TestNewComplainsAboutEverythingAtOnce(t *testing.T) {
 	_, err := entra.New(entra.Options{
 		Cloud: "mars", Authority: "http://login.example.com", GraphURL: "ftp://x", Feeds: "soon",
-		Credential: entra.Credential{Secret: "x", Assertion: func(context.Context) (string, error) { return "", nil }},
+		Credential: entra.Credential{Secret: redact.New("x"), Assertion: func(context.Context) (string, error) { return "", nil }},
 	})
 	_ = wantKind(t, err, fault.Misconfigured)
 	for _, part := range []string{"mars", "login.example.com", "ftp://x", "soon", "tenant id", "client id", "exactly one"} {

@@ -24,6 +24,7 @@ import (
 	"rollcall/shared/entra"
 	"rollcall/shared/fault"
 	"rollcall/shared/member"
+	"rollcall/shared/redact"
 )
 
 // world is the emulated tenant behind TLS, and a Directory that reads it.
@@ -55,7 +56,7 @@ func newWorld(t testing.TB, change ...func(*entra.Options)) *world {
 
 func (w *world) directory(change ...func(*entra.Options)) *entra.Directory {
 	o := entra.Options{
-		Credential: entra.Credential{Tenant: w.tenant.ID, Client: w.app, Secret: secret},
+		Credential: entra.Credential{Tenant: w.tenant.ID, Client: w.app, Secret: redact.New(secret)},
 		Authority:  w.server.URL, GraphURL: w.server.URL + "/v1.0", Transport: w.server.Client().Transport, Clock: w.clock,
 	}
 	for _, f := range change {
@@ -233,7 +234,7 @@ func TestKeylessAgainstTheEmulator(t *testing.T) {
 		w := newWorld(t)
 		w.ok(w.tenant.Trust(w.app, graph.Federated{Issuer: "https://x.tokens.sts.global.api.aws", Subject: "arn:aws:iam::123456789012:role/planner"}))
 		d := w.directory(func(o *entra.Options) {
-			o.Credential.Secret = ""
+			o.Credential.Secret = redact.Secret{}
 			o.Credential.Assertion = func(context.Context) (string, error) {
 				return part(map[string]any{"alg": "RS256", "typ": "JWT", "kid": "1"}) + "." + part(map[string]any{
 					"iss": "https://x.tokens.sts.global.api.aws",

@@ -16,6 +16,7 @@ import (
 	"rollcall/shared/clock"
 	"rollcall/shared/entra"
 	"rollcall/shared/fault"
+	"rollcall/shared/redact"
 )
 
 const (
@@ -85,7 +86,7 @@ func (s *server) route(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) directory(change ...func(*entra.Options)) *entra.Directory {
 	o := entra.Options{
-		Credential: entra.Credential{Tenant: tenantID, Client: clientID, Secret: secret},
+		Credential: entra.Credential{Tenant: tenantID, Client: clientID, Secret: redact.New(secret)},
 		Authority:  s.URL, GraphURL: s.URL + "/v1.0", Transport: s.Client().Transport, Clock: s.clock,
 		Log: slog.New(slog.NewJSONHandler(&s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -14,6 +14,7 @@ import (
 	"rollcall/shared/entra"
 	"rollcall/shared/fault"
 	"rollcall/shared/member"
+	"rollcall/shared/redact"
 )
 
 func goodGroup(w http.ResponseWriter, _ *http.Request) {
@@ -250,10 +251,19 @@ func TestNoSecretAndNoTokenInLogs(t *testing.T) {
 	if _, err := d.Group(context.Background(), group(1)); err != nil {
 		t.Fatal(err)
 	}
-	slog.New(slog.NewJSONHandler(&s.logs, nil)).Info("credential", "it", entra.Credential{Secret: secret}, "secret", entra.Secret(secret))
-	fmt.Fprintf(&s.logs, "%v %+v %#v %s %q %d %x", entra.Secret(secret), entra.Credential{Secret: secret}, entra.Credential{Secret: secret},
-		entra.Secret(secret), entra.Secret(secret), entra.Secret(secret), entra.Secret(secret))
-	for _, hidden := range []string{secret, "token-1", fmt.Sprintf("%x", secret)} {
+	credential := entra.Credential{Tenant: tenantID, Secret: redact.New(secret)}
+	type holder struct{ closed entra.Credential } // fmt calls no method of what is in a field that is not exported
+	for _, each := range []any{credential, &credential, holder{credential}, &holder{credential}, entra.Options{Credential: credential}, d} {
+		slog.New(slog.NewJSONHandler(&s.logs, nil)).Info("credential", "it", each)
+		slog.New(slog.NewTextHandler(&s.logs, nil)).Info("credential", "it", each)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%p"} {
+			fmt.Fprintf(&s.logs, verb+"\n", each)
+		}
+	}
+	if !strings.Contains(s.logs.String(), tenantID) {
+		t.Error("the credential was not printed at all")
+	}
+	for _, hidden := range []string{secret, "token-1", fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret)} {
 		if strings.Contains(s.logs.String(), hidden) {
 			t.Errorf("the log tells %q: %s", hidden, s.logs.String())
 		}

@@ -19,6 +19,7 @@ import (
 	"rollcall/shared/entra"
 	"rollcall/shared/profile"
 	"rollcall/shared/reconcile"
+	"rollcall/shared/redact"
 )
 
 const (
@@ -73,7 +74,7 @@ func newCompany(t testing.TB, change ...func(*entra.Options)) *company {
 	_, err = c.tenant.AddSecret(c.app, clientSecret, monday.AddDate(2, 0, 0))
 	c.ok(err)
 	o := entra.Options{
-		Credential: entra.Credential{Tenant: c.tenant.ID, Client: c.app, Secret: clientSecret},
+		Credential: entra.Credential{Tenant: c.tenant.ID, Client: c.app, Secret: redact.New(clientSecret)},
 		Authority:  server.URL, GraphURL: server.URL + "/v1.0", Transport: server.Client().Transport, Clock: c.clock, Budget: c.budget,
 	}
 	for _, f := range change {

@@ -103,8 +103,8 @@ func (d *door) open(c secret.Credential) (*entra.Directory, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	cloud := entra.Cloud(c.Cloud)
-	credential := entra.Credential{Tenant: c.TenantID, Client: c.ClientID, Secret: entra.Secret(c.ClientSecret.Reveal())}
-	if credential.Secret == "" {
+	credential := entra.Credential{Tenant: c.TenantID, Client: c.ClientID, Secret: c.ClientSecret}
+	if credential.Secret.IsZero() {
 		credential.Assertion = d.assertion(cloud)
 	}
 	if d.directory != nil && d.cloud == cloud {
