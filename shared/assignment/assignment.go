@@ -54,6 +54,10 @@ func (s Status) HasDesktop() bool {
 	return slices.Contains([]Status{Provisioning, Provisioned, InGrace, Deprovisioning}, s)
 }
 
+// HoldsDesktop reports whether a WorkSpace that is ours exists, or is believed to: one that failed to come up, or is
+// slow to, is there all the same.
+func (a Assignment) HoldsDesktop() bool { return a.Status.HasDesktop() || a.WorkSpace != "" }
+
 // InFlight reports whether a create is under way: it takes a place of its profile's rollout limit.
 func (s Status) InFlight() bool { return s == Requested || s == Provisioning }
 

@@ -5,8 +5,8 @@ import "time"
 // The planner's transitions. Each returns the assignment as it should be written; none of them writes.
 
 // Request begins a new attempt to create a desktop: the order goes out right after the item is written, and is
-// sent again at due unless a worker has recorded an outcome. The directory is chosen anew: the last attempt, if
-// there was one, is known to have left nothing.
+// sent again at due unless a worker has recorded an outcome. The directory is chosen anew. Only for somebody who
+// holds no desktop and whose last attempt, if there was one, is known to have left nothing.
 func (a Assignment) Request(now, due time.Time) Assignment {
 	if a.Joined.IsZero() {
 		a.Joined = now

@@ -20,6 +20,7 @@ type subject struct {
 	frozen  bool      // a profile that may entitle the person was not read: take nothing away
 	asked   bool      // at least one profile of the slot gave an answer
 	present bool      // at least one profile of the slot answered "in"
+	idle    bool      // nobody but frozen profiles, or profiles no longer in force, entitles the person
 }
 
 func decide(in Input, who Person, slot string) (Action, bool) {
@@ -40,7 +41,7 @@ func newSubject(in Input, who Person, slot string) subject {
 	if !known {
 		item.Key = assignment.Key{Person: who.ID, Slot: slot}
 	}
-	s := subject{now: in.Now, who: who, item: item}
+	s := subject{now: in.Now, who: who, item: item, idle: len(item.Entitled) > 0}
 	for id, standing := range who.Standings {
 		s.consider(in, id, standing)
 	}
@@ -60,6 +61,7 @@ func newSubject(in Input, who Person, slot string) subject {
 func (s *subject) consider(in Input, id string, standing member.Standing) {
 	believed := slices.Contains(s.item.Entitled, id)
 	p, inForce := in.Profiles[id]
+	s.idle = s.idle && (!believed || !inForce || p.Frozen.Code != "")
 	if !inForce {
 		s.frozen = s.frozen || believed
 		return
@@ -99,35 +101,42 @@ func (s subject) upkeep(after assignment.Assignment) (Action, bool) {
 	if s.item.Revision == 0 { // nothing known of somebody new
 		return Action{}, false
 	}
+	if s.idle && s.due(after) { // else they would be looked at with every tick, before those who can be helped
+		after.Due = s.now.Add(FrozenAgain)
+	}
 	return s.act(Record, after, after.Reason)
 }
 
 // member decides for somebody who is in the group of at least one profile of the slot.
 func (s subject) member(after assignment.Assignment) (Action, bool) {
 	p := s.claims[0]
+	if !after.Absent.IsZero() && after.Intent == assignment.NoIntent {
+		after.Due = after.NextTry // the second look is not needed any more
+	}
 	after.Absent, after.Left = time.Time{}, time.Time{}
 	after.Entitled = ids(s.claims)
 	if p.Frozen.Code != "" {
 		return s.upkeep(after)
 	}
-	after.Profile = p.Rule.ID
 	if code, why := p.Rule.Eligible(s.who.Facts); code != "" {
+		after.Profile = p.Rule.ID
 		return s.ineligible(after, assignment.Reason{Code: code, Text: why})
+	}
+	if after.Status != assignment.Requested { // a request stays under the profile that it was made for
+		after.Profile = p.Rule.ID
 	}
 	switch after.Status {
 	case assignment.Requested:
-		if after.Intent == assignment.Check { // withdrawn once: what became of it is still being asked
-			return s.settle(after)
-		}
-		if s.due(after) {
-			return s.act(Resend, after.SendAgain(s.now.Add(ResendAfter)), after.Reason)
-		}
+		return s.requested(after, p)
 	case assignment.Provisioning:
 		if s.due(after) {
 			return s.act(Check, after.LookAgain(s.now.Add(CheckAgain)), after.Reason)
 		}
-	case assignment.Failed, assignment.WaitingForDirectory, assignment.Missing:
-		if s.mayTryAgain(after) {
+	case assignment.Failed, assignment.WaitingForDirectory, assignment.Missing, assignment.Foreign:
+		if s.mayTryAgain(after, p) && after.WorkSpace != "" {
+			return s.act(Check, after.LookAgain(s.now.Add(CheckAgain)), after.Reason)
+		}
+		if s.mayTryAgain(after, p) {
 			return s.create(after, p)
 		}
 	case "", assignment.NotEntitled, assignment.Held, assignment.Deprovisioned:
@@ -136,6 +145,22 @@ func (s subject) member(after assignment.Assignment) (Action, bool) {
 		after.Reason = s.drift(after, p)
 	}
 	return s.act(Record, after, after.Reason)
+}
+
+// requested looks after a request that has no outcome yet.
+func (s subject) requested(after assignment.Assignment, p Profile) (Action, bool) {
+	asItWas := after.Profile == p.Rule.ID && after.ProfileVersion == p.Rule.Version()
+	switch {
+	case after.Intent == assignment.Check: // withdrawn once: what became of it is still being asked
+		return s.settle(after)
+	case !s.due(after):
+		return s.act(Record, after, after.Reason)
+	case asItWas:
+		return s.act(Resend, after.SendAgain(s.now.Add(ResendAfter)), after.Reason)
+	case s.inTheWorkersHands(after): // another profile or version counts by now: first find out what there is
+		return s.settle(after)
+	}
+	return s.create(after, p)
 }
 
 func (s subject) create(after assignment.Assignment, p Profile) (Action, bool) {
@@ -152,7 +177,7 @@ func (s subject) create(after assignment.Assignment, p Profile) (Action, bool) {
 // ineligible is a member who may not have a desktop. One that exists, or is being made, stays.
 func (s subject) ineligible(after assignment.Assignment, why assignment.Reason) (Action, bool) {
 	switch {
-	case after.Status.HasDesktop():
+	case after.HoldsDesktop():
 		why.Text += " The desktop is kept."
 		after.Reason = why
 		if after.Status == assignment.Provisioning && s.due(after) {
@@ -191,7 +216,7 @@ func (s subject) absent(after assignment.Assignment) (Action, bool) {
 		after.Left = s.now
 	}
 	switch {
-	case after.Status.HasDesktop():
+	case after.HoldsDesktop():
 		why.Text += " The desktop is kept: this version of rollcall never takes one away."
 		after.Reason = why
 		if after.Status == assignment.Provisioning && s.due(after) {
@@ -238,8 +263,8 @@ func (s subject) settle(after assignment.Assignment) (Action, bool) {
 	})
 }
 
-// drift says how an existing desktop differs from what the profile asks now, in what rollcall can know without
-// asking WorkSpaces: the user name and the profile's version.
+// drift says how an existing desktop differs from what Entra and the profile say now, in what rollcall can know
+// without asking WorkSpaces: the user name.
 func (s subject) drift(a assignment.Assignment, p Profile) assignment.Reason {
 	if name, err := p.Rule.UserNameOf(s.who.Facts); err == nil && a.UserName != "" && name != a.UserName {
 		return assignment.Reason{
@@ -254,9 +279,15 @@ func (s subject) due(a assignment.Assignment) bool {
 	return !a.Due.IsZero() && !a.Due.After(s.now)
 }
 
-// mayTryAgain reports whether a failed create has served its back-off. One that was given up has no next try.
-func (s subject) mayTryAgain(a assignment.Assignment) bool {
-	return !a.NextTry.IsZero() && !a.NextTry.After(s.now)
+// mayTryAgain reports whether a create that failed may be tried once more: it has served its back-off, or another
+// version of the profile is in force, or somebody asked for it by hand. What was given up, or is not ours, has no
+// next try of its own.
+func (s subject) mayTryAgain(a assignment.Assignment, p Profile) bool {
+	if a.Intent != assignment.NoIntent && !s.due(a) { // an answer is awaited
+		return false
+	}
+	served := !a.NextTry.IsZero() && !a.NextTry.After(s.now)
+	return served || s.who.ByHand || a.ProfileVersion != p.Rule.Version()
 }
 
 func (s subject) act(verb Verb, after assignment.Assignment, why assignment.Reason) (Action, bool) {

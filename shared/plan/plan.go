@@ -39,8 +39,8 @@ type Profile struct {
 	Frozen assignment.Reason
 	// InFlight is how many creates of the profile are under way, in the whole ledger.
 	InFlight int
-	// MoreWaiting says that the ledger holds more people of the profile in status Held than Input has.
-	MoreWaiting bool
+	// NobodyWaits says that the ledger was asked, and nobody of the profile is in status Held.
+	NobodyWaits bool
 }
 
 // Person is one person in scope.
@@ -53,6 +53,8 @@ type Person struct {
 	Standings map[string]member.Standing
 	// Holdings are the ledger's items of the person, by slot.
 	Holdings map[string]assignment.Assignment
+	// ByHand says that somebody asked for this person: what was given up is tried once more.
+	ByHand bool
 }
 
 // Verb is what an action does.
@@ -100,6 +102,7 @@ const (
 	SecondLook  = 10 * time.Minute // a "no" counts when a look this much later says the same
 	ResendAfter = 15 * time.Minute // an order that nobody took up is sent again
 	CheckAgain  = 10 * time.Minute // a check that nobody answered is sent again
+	FrozenAgain = time.Hour        // somebody whom only frozen profiles concern is looked at again
 )
 
 // Make plans. Its result depends on the content of in, not on the order of in.People.
@@ -110,6 +113,8 @@ const (
 //	----------------------------  --------  --------------------------------------  -----------------------------------
 //	yes                           yes       nothing, NotEntitled, Held, Deprovisioned  create
 //	yes                           yes       Failed, WaitingForDirectory, Missing    create, when its next try has come
+//	yes                           yes       Failed, with a desktop that is there    check, when its next try has come
+//	yes                           yes       given up, Foreign                       create, for a new version or by hand
 //	yes                           yes       Requested                               resend, when due
 //	yes                           yes       Provisioning                            check, when due
 //	yes                           yes       Provisioned, Foreign, …                 nothing

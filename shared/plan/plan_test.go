@@ -54,7 +54,7 @@ func one(item assignment.Assignment, standing member.Standing, change func(*Inpu
 func held(status assignment.Status, change func(*assignment.Assignment)) assignment.Assignment {
 	a := assignment.Assignment{
 		Status: status, Revision: 1, Attempt: 1, Profile: "sales", Entitled: []string{"sales"},
-		UserName: "ada", UPN: "ada@example.com", Lane: desktop.Lane{Account: "111122223333", Region: "eu-central-1"},
+		ProfileVersion: rule("sales", 0).Rule.Version(), UserName: "ada", UPN: "ada@example.com", Lane: desktop.Lane{Account: "111122223333", Region: "eu-central-1"},
 		Since: now.Add(-time.Hour), Joined: now.Add(-time.Hour),
 	}
 	if change != nil {
@@ -97,6 +97,20 @@ func TestDecide(t *testing.T) {
 		{"a failure waits for its next try", held(assignment.Failed, func(a *assignment.Assignment) { a.Due, a.NextTry = past, future }), member.In, nil, "nothing"},
 		{"a failure is tried again", held(assignment.Failed, func(a *assignment.Assignment) { a.Due, a.NextTry = past, past }), member.In, nil, "create Requested Member"},
 		{"a failure that was given up stays", held(assignment.Failed, nil), member.In, nil, "nothing"},
+		{"a failure that was given up is tried for a new version", held(assignment.Failed, func(a *assignment.Assignment) { a.ProfileVersion = "older" }), member.In, nil, "create Requested Member"},
+		{"a failure that was given up is tried by hand", held(assignment.Failed, nil), member.In, func(in *Input) { in.People[0].ByHand = true }, "create Requested Member"},
+		{"a desktop that is not ours is asked about for a new version", held(assignment.Foreign, func(a *assignment.Assignment) { a.ProfileVersion = "older" }), member.In, nil, "create Requested Member"},
+		{"a desktop that failed to come up is looked at, not made twice", held(assignment.Failed, func(a *assignment.Assignment) {
+			a.WorkSpace, a.Due, a.NextTry = "ws-1", past, past
+		}), member.In, nil, "check Failed "},
+		{"a desktop that failed to come up is kept for who leaves", held(assignment.Failed, func(a *assignment.Assignment) {
+			a.WorkSpace, a.Absent, a.Due = "ws-1", now.Add(-SecondLook), now
+		}), member.Out, nil, "record Failed Left"},
+		{"a desktop that failed to come up is kept for who is disabled", held(assignment.Failed, func(a *assignment.Assignment) { a.WorkSpace = "ws-1" }), member.In, facts(func(p *member.Person) { p.Enabled = false }), "record Failed Disabled"},
+		{"an order for an older version begins anew", held(assignment.Requested, func(a *assignment.Assignment) { a.Due, a.ProfileVersion = past, "older" }), member.In, nil, "create Requested Member"},
+		{"an order for an older version that was taken up is settled first", held(assignment.Requested, func(a *assignment.Assignment) {
+			a.Due, a.ProfileVersion, a.Claimed, a.Intent = past, "older", past, assignment.Create
+		}), member.In, nil, "check Requested Settling"},
 		{"somebody who waits for AD is tried again", held(assignment.WaitingForDirectory, func(a *assignment.Assignment) { a.Due, a.NextTry = past, past }), member.In, nil, "create Requested Member"},
 		{"a desktop that vanished is made again", held(assignment.Missing, func(a *assignment.Assignment) { a.Due, a.NextTry = past, past }), member.In, nil, "create Requested Member"},
 		{"a rename is reported, not followed", held(assignment.Provisioned, nil), member.In, facts(func(p *member.Person) { p.SAMAccountName = "ada.l" }), "record Provisioned Renamed"},
@@ -267,10 +281,17 @@ func TestRollout(t *testing.T) {
 		{"more in the ledger than in sight", func() Input {
 			in := crowd(1, profile.Rollout{Limit: 3}, 0)
 			p := in.Profiles["sales"]
-			p.MoreWaiting = true
+			p.Rollout.Waiting = true
 			in.Profiles["sales"] = p
 			return in
 		}(), 1, 3, true},
+		{"nobody left in the ledger", func() Input {
+			in := crowd(1, profile.Rollout{Limit: 3}, 0)
+			p := in.Profiles["sales"]
+			p.Rollout.Waiting, p.NobodyWaits = true, true
+			in.Profiles["sales"] = p
+			return in
+		}(), 1, 3, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -302,6 +323,51 @@ func TestRestDoublesAndEnds(t *testing.T) {
 	r = Make(well).Rollouts["sales"]
 	if !r.Rest.IsZero() || r.Failures != 0 || r.Limit != 2 {
 		t.Errorf("one came up: %+v", r)
+	}
+}
+
+func TestWhoWaitsForADTakesNoPlace(t *testing.T) {
+	in := crowd(60, profile.Rollout{Limit: 3}, 0)
+	for i := range 50 { // they joined before the other ten
+		key := assignment.Key{Person: in.People[i].ID, Slot: "main"}
+		in.People[i].Holdings = map[string]assignment.Assignment{"main": {
+			Key: key, Status: assignment.WaitingForDirectory, Revision: 2, Attempt: 2, Profile: "sales",
+			Entitled: []string{"sales"}, UPN: key.Person + "@example.com", ProfileVersion: in.Profiles["sales"].Rule.Version(),
+			Joined: now.Add(-time.Hour), Due: now, NextTry: now, Failures: 1,
+		}}
+	}
+	retried, fresh := 0, 0
+	for _, a := range Make(in).Actions {
+		switch {
+		case a.Verb != Create:
+		case a.Before.Status == assignment.WaitingForDirectory:
+			retried++
+		default:
+			fresh++
+		}
+	}
+	if fresh != 3 || retried != mostRetries {
+		t.Errorf("%d new people and %d who wait for AD were asked for, want 3 and %d", fresh, retried, mostRetries)
+	}
+}
+
+func TestAYesIsKeptUnderStop(t *testing.T) {
+	item := held(assignment.Requested, func(a *assignment.Assignment) { a.Due, a.Absent = now, now.Add(-time.Hour) })
+	p := one(item, member.In, func(in *Input) { in.Stop.On = true })
+	if len(p.Actions) != 1 || !p.Actions[0].After.Absent.IsZero() || p.Actions[0].Verb.Sends() {
+		t.Errorf("the first no is not forgotten, or something is sent: %+v", p.Actions)
+	}
+}
+
+func TestWhomOnlyFrozenProfilesConcernIsNotLookedAtEachTime(t *testing.T) {
+	item := held(assignment.Failed, func(a *assignment.Assignment) { a.Due, a.NextTry = now, now })
+	p := one(item, member.In, func(in *Input) {
+		prof := in.Profiles["sales"]
+		prof.Frozen = assignment.Reason{Code: "Paused"}
+		in.Profiles["sales"] = prof
+	})
+	if len(p.Actions) != 1 || !p.Actions[0].After.Due.Equal(now.Add(FrozenAgain)) || p.Actions[0].Verb != Record {
+		t.Errorf("got %+v", p.Actions)
 	}
 }
 
@@ -362,11 +428,17 @@ func anItem(t *rapid.T, id, slot string, s assignment.Status) assignment.Assignm
 		Due: when.Draw(t, "due"), NextTry: when.Draw(t, "next"), Absent: when.Draw(t, "absent"), Since: now.Add(-time.Hour), Joined: now.Add(-time.Hour),
 	}
 	a.Fresh = rapid.Bool().Draw(t, "fresh")
+	if rapid.Bool().Draw(t, "of the version in force") {
+		a.ProfileVersion = rule(map[string]string{"main": "a", "second": "c"}[slot], 0).Rule.Version()
+	}
+	if s == assignment.Requested && rapid.Bool().Draw(t, "claimed") {
+		a.Claimed, a.Intent = now.Add(-time.Hour), assignment.Create
+	}
 	if rapid.Bool().Draw(t, "entitled") {
 		a.Entitled = []string{map[string]string{"main": "a", "second": "c"}[slot]}
 		a.Profile = a.Entitled[0]
 	}
-	if s.HasDesktop() {
+	if s.HasDesktop() || s == assignment.Failed && rapid.Bool().Draw(t, "came up broken") {
 		a.WorkSpace = "ws-" + id + slot
 	}
 	return a
@@ -428,10 +500,13 @@ func TestNobodyLosesADesktopAndNobodyHoldsTwo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := anInput(t)
 		for _, a := range Make(in).Actions {
-			if a.Before.WorkSpace != "" && a.Before.Status.HasDesktop() && a.After.WorkSpace != a.Before.WorkSpace {
+			if a.Before.WorkSpace != "" && a.After.WorkSpace != a.Before.WorkSpace {
 				t.Fatalf("%s loses desktop %s: %+v", a.After.Key, a.Before.WorkSpace, a)
 			}
-			if a.Verb == Create && a.Before.Status.HasDesktop() {
+			if a.Before.WorkSpace != "" && !a.After.HoldsDesktop() {
+				t.Fatalf("%s is let go with desktop %s: %+v", a.After.Key, a.Before.WorkSpace, a)
+			}
+			if a.Verb == Create && a.Before.HoldsDesktop() {
 				t.Fatalf("%s would get a second desktop: %+v", a.After.Key, a)
 			}
 			if a.Verb == Create && (in.Stop.On || in.Profiles[a.Profile].Frozen.Code != "") {

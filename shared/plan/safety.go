@@ -48,12 +48,15 @@ const (
 	firstLimit = 3                // creates in flight to begin with
 	firstRest  = 15 * time.Minute // after the first failure that is the profile's; doubles
 	longRest   = 6 * time.Hour
+	// mostRetries is how many of those who wait for AD are tried again in one plan: one call of CreateWorkspaces.
+	mostRetries = 25
 )
 
-// rollout lets through as many creates as the profile may have in flight, those who have waited longest first.
-// The limit starts at 3, grows by one with each desktop that comes up (so it doubles with each round), and falls to
-// 1 when a create fails for a reason that is the profile's; then creates rest for a while before the next probe.
-// People who wait for AD, have a desktop that is not ours, or are refused on their own account change nothing.
+// rollout lets through as many creates as the profile may have in flight: of those in sight, who has waited longest
+// first. The limit starts at 3, grows by one with each desktop that comes up (so it doubles with each round), and
+// falls to 1 when a create fails for a reason that is the profile's; then creates rest for a while before the next
+// probe. People who wait for AD, have a desktop that is not ours, or are refused on their own account do not change
+// the limit; who waits for AD takes no place either, and is tried again beside the others, a call's worth at a time.
 func rollout(in Input, p *Plan) {
 	room := map[string]int{}
 	waiting := map[string]bool{}
@@ -67,9 +70,14 @@ func rollout(in Input, p *Plan) {
 		}
 	}
 	turn := map[assignment.Key]bool{}
+	retries := map[string]int{}
 	for _, i := range p.byWaiting() {
 		a := &p.Actions[i]
-		if room[a.Profile] > 0 {
+		switch {
+		case a.Before.Status == assignment.WaitingForDirectory && retries[a.Profile] < mostRetries && !in.Now.Before(p.Rollouts[a.Profile].Rest):
+			retries[a.Profile]++
+			turn[a.After.Key] = true
+		case a.Before.Status != assignment.WaitingForDirectory && room[a.Profile] > 0:
 			room[a.Profile]--
 			turn[a.After.Key] = true
 		}
@@ -84,7 +92,7 @@ func rollout(in Input, p *Plan) {
 		waiting[h.Profile] = true
 	}
 	for id, r := range p.Rollouts {
-		r.Waiting = waiting[id] || in.Profiles[id].MoreWaiting
+		r.Waiting = waiting[id] || (r.Waiting && !in.Profiles[id].NobodyWaits)
 		p.Rollouts[id] = r
 	}
 }
@@ -174,8 +182,8 @@ func (p *Plan) hold(now time.Time, rule func(*Action) (assignment.Reason, bool))
 			continue
 		}
 		p.Held = append(p.Held, Held{Key: a.After.Key, Profile: a.Profile, Reason: why})
-		if a.Verb == Resend {
-			a.Verb, a.Reason, a.After = Record, why, a.Before
+		if a.Verb == Resend || a.Before.Status == assignment.WaitingForDirectory {
+			a.Verb, a.Reason, a.After = Record, why, a.learnt()
 			continue
 		}
 		a.Verb, a.Reason, a.After = Hold, why, a.heldItem(now, why)
@@ -184,10 +192,17 @@ func (p *Plan) hold(now time.Time, rule func(*Action) (assignment.Reason, bool))
 
 // heldItem is the item of a create that is held back: it stands as before the request, but Held with the reason.
 func (a *Action) heldItem(now time.Time, why assignment.Reason) assignment.Assignment {
-	item := a.Before
-	item.UPN, item.DisplayName = a.After.UPN, a.After.DisplayName
-	item.Profile, item.ProfileVersion, item.Entitled = a.After.Profile, a.After.ProfileVersion, a.After.Entitled
+	item := a.learnt()
+	item.Profile, item.ProfileVersion = a.After.Profile, a.After.ProfileVersion
 	item.UserName, item.Lane = a.After.UserName, a.After.Lane
-	item.Absent, item.Left, item.Fresh = time.Time{}, time.Time{}, false
 	return item.HoldBack(now, why)
+}
+
+// learnt is the item as it was before the action, with what was learnt of the person: a "yes" must not be forgotten
+// because nothing is done upon it.
+func (a *Action) learnt() assignment.Assignment {
+	item := a.Before
+	item.UPN, item.DisplayName, item.Entitled = a.After.UPN, a.After.DisplayName, a.After.Entitled
+	item.Absent, item.Left, item.Fresh = a.After.Absent, a.After.Left, a.After.Fresh
+	return item
 }
