@@ -31,7 +31,7 @@ func hold(s redact.Secret) holder {
 
 // leaks are forms of the text in what was shown.
 func leaks(shown string) (found []string) {
-	for _, form := range []string{hush, hush[:6], fmt.Sprintf("%x", hush), fmt.Sprintf("%X", hush), fmt.Sprint([]byte(hush)[:6])} {
+	for _, form := range []string{hush, hush[:6], fmt.Sprintf("%x", hush), fmt.Sprintf("%X", hush), fmt.Sprintf("%d", []byte(hush[:6]))} {
 		if strings.Contains(shown, strings.Trim(form, "[]")) {
 			found = append(found, form)
 		}
