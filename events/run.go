@@ -58,6 +58,8 @@ func (r Request) check() error {
 		return fmt.Errorf("action is missing: expected one of %s. An example: {\"action\": \"dryRun\"}", strings.Join(names, ", "))
 	case !slices.Contains(actions, r.Action):
 		return fmt.Errorf("action is %q: expected one of %s", r.Action, strings.Join(names, ", "))
+	case r.Person != "" && (r.Action == Stop || r.Action == Resume || r.Action == Approve || r.Action == Preview):
+		return fmt.Errorf("person is %q: expected none with %s, which is for everything or for one profile", r.Person, r.Action)
 	case (r.Action == Preview || r.Action == Approve) && r.Profile == "":
 		return fmt.Errorf("profile is missing: %s needs the id of a profile", r.Action)
 	case r.Action == Approve && r.Version == "":

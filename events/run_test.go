@@ -47,6 +47,7 @@ func TestDecodeRequestComplains(t *testing.T) {
 		{"approval of nothing", `{"action": "approve"}`, "profile is missing"},
 		{"approval of no version", `{"action": "approve", "profile": "sales"}`, "version is missing"},
 		{"approval by nobody", `{"action": "approve", "profile": "sales", "version": "x"}`, "by is missing"},
+		{"stop for one person would stop everything", `{"action": "stop", "person": "x"}`, `person is "x": expected none with stop`},
 		{"preview of nothing", `{"action": "preview"}`, "profile is missing"},
 	}
 	for _, c := range cases {

@@ -14,6 +14,7 @@ import (
 	"rollcall/shared/assignment"
 	"rollcall/shared/fault"
 	"rollcall/shared/plan"
+	"rollcall/shared/profile"
 )
 
 // Chunks keep what a crash can leave written but unsent small; writers is how many writes run side by side.
@@ -22,10 +23,11 @@ const (
 	writers   = 8
 )
 
-// act writes and sends, in the order that a crash can be mended from: the rollouts, then each item before its order
-// is sent.
+// act writes and sends, in the order that a crash can be mended from: what makes a rollout more careful, then each
+// item before its order is sent, then what makes it bolder. An outcome that is met again after a crash may count
+// twice only in the careful direction.
 func (p *Planner) act(ctx context.Context, t *tick, made plan.Plan) error {
-	if err := p.saveRollouts(ctx, t, made); err != nil {
+	if err := p.saveRollouts(ctx, t, made, careful); err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(made.Actions, chunkSize) {
@@ -39,8 +41,22 @@ func (p *Planner) act(ctx context.Context, t *tick, made plan.Plan) error {
 		}
 		p.send(ctx, t, jobsOf(&t.w, saved, p.Clock.Now()))
 	}
-	return nil
+	return p.saveRollouts(ctx, t, made, as)
 }
+
+// careful is a rollout on the way to its next state with only what holds creates back: a failure, and that somebody
+// waits. as is the next state itself.
+func careful(now, next profile.Rollout) profile.Rollout {
+	if next.Failures > now.Failures {
+		waiting := now.Waiting
+		now = next
+		now.Waiting = waiting
+	}
+	now.Waiting = now.Waiting || next.Waiting
+	return now
+}
+
+func as(_, next profile.Rollout) profile.Rollout { return next }
 
 // putAway ends a tick that has done all it set out to: only then is the inbox emptied.
 func (p *Planner) putAway(ctx context.Context, t *tick) error {
@@ -56,10 +72,14 @@ func (p *Planner) putAway(ctx context.Context, t *tick) error {
 	return nil
 }
 
-func (p *Planner) saveRollouts(ctx context.Context, t *tick, made plan.Plan) error {
+func (p *Planner) saveRollouts(ctx context.Context, t *tick, made plan.Plan, step func(now, next profile.Rollout) profile.Rollout) error {
 	for _, id := range slices.Sorted(maps.Keys(made.Rollouts)) {
 		standing := t.w.standings[id]
-		standing.Rollout = made.Rollouts[id]
+		next := step(standing.Rollout, made.Rollouts[id])
+		if next == standing.Rollout {
+			continue
+		}
+		standing.Rollout = next
 		if err := p.saveStanding(ctx, &t.w, standing, "writing the rollout"); err != nil {
 			return err
 		}
@@ -155,7 +175,7 @@ func jobsOf(w *world, saved []plan.Action, now time.Time) []events.Job {
 }
 
 func jobOf(w *world, kind events.JobKind, profileID string, part []plan.Action, now time.Time) events.Job {
-	job := events.Job{Version: 1, Kind: kind, Lane: part[0].After.Lane, Issued: now}
+	job := events.Job{Version: events.JobVersion, Kind: kind, Lane: part[0].After.Lane, Issued: now}
 	if kind == events.Create {
 		rule := w.inForce[profileID].Rule
 		spec := rule.Spec()
@@ -168,15 +188,18 @@ func jobOf(w *world, kind events.JobKind, profileID string, part []plan.Action, 
 	return job
 }
 
-// remember marks the profiles that could not be read for a full roll: whoever was to be judged by them, and is
-// dropped from the inbox now, is found by that.
+// remember marks the profiles that judged nobody for a full roll, once they do again: whoever was to be judged by
+// them, and is dropped from the inbox now, is found by that.
 func (p *Planner) remember(ctx context.Context, t *tick) error {
-	for _, id := range slices.Sorted(maps.Keys(t.w.unread)) {
-		standing := t.w.standings[id]
-		if standing.RollDue != "" {
+	for _, id := range slices.Sorted(maps.Keys(t.w.inForce)) {
+		standing, frozen := t.w.standings[id], t.w.inForce[id].Frozen.Code
+		if frozen == "" || standing.RollDue != "" {
 			continue
 		}
-		standing.RollDue = "its group could not be read"
+		standing.RollDue, standing.NextRoll = "nobody was judged by it before ("+frozen+")", time.Time{}
+		if t.w.unread[id] { // reading it again with every tick would cost what the group costs
+			standing.NextRoll = t.w.now.Add(rollAgain)
+		}
 		if err := p.saveStanding(ctx, &t.w, standing, "marking for a roll"); err != nil {
 			return err
 		}

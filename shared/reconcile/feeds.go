@@ -31,14 +31,14 @@ func (p *Planner) readFeeds(ctx context.Context, w *world, roster Feeds, s *scop
 	}
 	unread := len(w.problems)
 	for _, c := range f.read {
-		if p.outOfTime(ctx) {
+		if p.outOfTime(ctx) { // what was not read is read by the next tick, and nothing is dropped
 			return nil
 		}
 		if err := p.readFeed(ctx, w, roster, c, s); err != nil {
 			return err
 		}
 	}
-	if len(w.problems) > unread { // one of them could not be read: the old chains go on
+	if len(w.problems) > unread { // one of them was not read: the old chains go on
 		return nil
 	}
 	return p.drop(ctx, f.superseded)
@@ -160,7 +160,7 @@ func (p *Planner) rollTrees(ctx context.Context, w *world, groups []string) erro
 		if !touches || s.RollDue != "" {
 			continue
 		}
-		s.RollDue = "a group joined, left or changed in its tree, or its feed began anew"
+		s.RollDue, s.NextRoll = "a group joined, left or changed in its tree, or its feed began anew", w.now
 		saved, err := p.Book.SaveStanding(ctx, s)
 		if err != nil {
 			return fmt.Errorf("marking profile %s for a roll: %w", id, err)

@@ -171,7 +171,7 @@ func (p *Planner) Handle(ctx context.Context, req events.Request) (any, error) {
 type leasedWork func(ctx context.Context, req events.Request, l lease.Lease) (any, error)
 
 // leased does the work while holding the lease. Somebody else's lease is an error for a person, who is told who
-// holds it and since when; the schedule just lets the other one finish.
+// holds it and since when; for the schedule it is one too, and the next tick is the retry.
 func (p *Planner) leased(ctx context.Context, req events.Request, work leasedWork) (answer any, err error) {
 	l, err := p.Journal.Acquire(ctx, holder(req), p.Clock.Now(), p.LeaseFor)
 	if err != nil {

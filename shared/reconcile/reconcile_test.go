@@ -294,7 +294,7 @@ func TestWhatStopsAProfileStopsOnlyIt(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newCompany(t)
 			c.entra.AddGroup(member.Group{ID: "g-lab"})
-			c.profile("lab", map[string]any{"group": "g-lab", "slot": "lab"})
+			c.profile("lab", map[string]any{"group": "g-lab", "slot": "lab", "directory": "d-1234567899"})
 			c.person("ada", "g-sales")
 			c.person("joe", "g-lab")
 			c.approve("sales")

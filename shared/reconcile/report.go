@@ -20,6 +20,8 @@ type Report struct {
 	Began  time.Time `json:"began"`
 	Ended  time.Time `json:"ended"`
 	DryRun bool      `json:"dryRun,omitempty"`
+	// Version is what a preview has shown, and an approval names.
+	Version string `json:"version,omitempty"`
 
 	LookedAt LookedAt       `json:"lookedAt"`
 	Planned  map[string]int `json:"planned"` // by verb, and how many are held
@@ -105,7 +107,7 @@ func (r *Report) close(t *tick, now time.Time) {
 	r.LookedAt.Profiles, r.LookedAt.FeedRequests, r.LookedAt.Changed = len(t.w.inForce), t.s.feeds, t.s.changed
 	r.LookedAt.Rolls = maps.Clone(t.s.rolls)
 	r.Problems = append([]Problem{}, t.w.problems...)
-	r.Done.Finished = !t.unfinished
+	r.Done.Finished = !t.unfinished && !t.partial
 	if r.held > 0 {
 		r.Planned["held"] = r.held
 	}
@@ -125,11 +127,15 @@ func (r *Report) next() string {
 	case r.DryRun:
 		return fmt.Sprintf("This was a dry run: nothing was written and nothing was sent. A run would do %d things and hold %d back.", actions, r.held)
 	case !r.Done.Finished:
-		return "Out of time: the next tick goes on where this one stopped."
+		return "Not finished: the next tick goes on where this one stopped."
+	case r.Done.Unsent != "":
+		return "Some jobs could not be sent; they are sent again by themselves within a quarter of an hour."
 	case len(r.Problems) > 0:
-		return "See problems; everything else is taken care of by the next ticks."
+		return "See problems: what they say needs a person. Everything else was done."
 	case r.held > 0:
-		return "Who is held back is looked at again by itself, as the reasons say."
+		return "Nothing to do for you: who is held back has a turn later, by itself, as the reasons say."
+	case r.Done.Jobs > 0:
+		return "Nothing to do for you: the workers are at work, and the next ticks look how they are getting on."
 	}
 	return "Nothing to do."
 }

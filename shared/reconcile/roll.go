@@ -24,7 +24,7 @@ type roll struct {
 	name     string
 	profiles []string
 	at       member.Position
-	seen     map[id]bool
+	seen     map[id]bool // and who was asked about at the end of the roll
 }
 
 // id is an object id in 16 bytes: a million of them must fit.
@@ -118,7 +118,7 @@ func (p *Planner) roll(ctx context.Context, t *tick, from source, profiles []str
 		}
 		r.at = page.Next
 	}
-	if before := t.w.standings[profiles[0]].Members; len(r.seen) == 0 && before > 0 {
+	if before := t.w.standings[profiles[0]].Members; r.at.People == 0 && before > 0 {
 		return p.refuse(ctx, t, r, "Suspicious", emptied(before))
 	}
 	return p.finishRoll(ctx, t, r)
@@ -170,11 +170,14 @@ func (p *Planner) finishRoll(ctx context.Context, t *tick, r roll) error {
 			if p.outOfTime(ctx) {
 				return p.putOff(ctx, t, r)
 			}
-			if err := p.singly(ctx, t, chunk); err != nil {
+			if err := p.missing(ctx, t, chunk); err != nil {
 				return err
 			}
 			if t.unfinished {
 				return p.putOff(ctx, t, r)
+			}
+			for _, k := range chunk { // a roll that is put off goes on behind them
+				r.seen[pack(k.Person)] = true
 			}
 		}
 	}
@@ -190,6 +193,20 @@ func (p *Planner) finishRoll(ctx context.Context, t *tick, r roll) error {
 		}
 	}
 	return p.dropRoll(ctx, t, r)
+}
+
+// missing asks about people whom a roll has not met. Those who are known to have left, and keep a desktop, are left to
+// the feeds: should they come back, a page of the roll says so too.
+func (p *Planner) missing(ctx context.Context, t *tick, keys []assignment.Key) error {
+	items, err := p.Assignments.Load(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("loading %d items of the ledger: %w", len(keys), err)
+	}
+	ask := slices.DeleteFunc(slices.Clone(keys), func(k assignment.Key) bool { return !items[k].Left.IsZero() })
+	if len(ask) == 0 {
+		return nil
+	}
+	return p.singly(ctx, t, ask)
 }
 
 // unseen are the keys of a profile's people whom the roll has not met.
@@ -227,7 +244,7 @@ func (p *Planner) noteRoll(ctx context.Context, t *tick, r roll, id string) erro
 	if standing.RollDue != "" || !slices.Equal(tree, standing.Tree) {
 		standing.NextRoll = t.w.now.Add(secondRoll)
 	}
-	standing.Rolled, standing.RollDue, standing.Members, standing.Tree = t.w.now, "", len(r.seen), tree
+	standing.Rolled, standing.RollDue, standing.Members, standing.Tree = t.w.now, "", r.at.People, tree
 	return p.saveStanding(ctx, &t.w, standing, "noting the roll")
 }
 

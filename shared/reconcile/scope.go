@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/events"
@@ -26,10 +27,10 @@ type scope struct {
 	people map[string]bool
 	inbox  []string
 	// keys are items that were found through the ledger; they are loaded with the people's.
-	keys   map[assignment.Key]bool
-	byHand bool // a person named somebody: they are looked at singly, whatever it costs
-	// moreWaiting are profiles that have more people waiting than this tick looks at.
-	moreWaiting map[string]bool
+	keys  map[assignment.Key]bool
+	asked string // the one whom a person named: they are looked at singly, whatever it costs
+	// nobodyWaits are profiles of which the ledger was asked and holds nobody in status Held.
+	nobodyWaits map[string]bool
 	// inFlight counts the creates under way of each profile that may start some.
 	inFlight map[string]int
 	cursors  []member.Cursor // as they stood when the tick began
@@ -40,7 +41,7 @@ type scope struct {
 func newScope() scope {
 	return scope{
 		rolls: map[string]string{}, people: map[string]bool{}, keys: map[assignment.Key]bool{},
-		moreWaiting: map[string]bool{}, inFlight: map[string]int{},
+		nobodyWaits: map[string]bool{}, inFlight: map[string]int{},
 	}
 }
 
@@ -83,14 +84,18 @@ func (p *Planner) scope(ctx context.Context, req events.Request, t *tick) error 
 		return fmt.Errorf("finding what is due: %w", err)
 	}
 	s.addKeys(due)
-	s.asked(req, w)
+	if err := s.byHand(req, w); err != nil {
+		return err
+	}
 	s.rollsDue(w)
 	return p.waiting(ctx, w, s)
 }
 
 // dryScope is whom a dry run looks at: the person, the profile, or everyone.
 func (p *Planner) dryScope(ctx context.Context, req events.Request, t *tick) error {
-	t.s.asked(req, &t.w)
+	if err := t.s.byHand(req, &t.w); err != nil {
+		return err
+	}
 	if req.Person == "" && req.Profile == "" {
 		for _, id := range t.w.acting() {
 			t.s.rolls[id] = "dry run"
@@ -105,14 +110,20 @@ func (p *Planner) dryScope(ctx context.Context, req events.Request, t *tick) err
 	return nil
 }
 
-// asked adds whom or what a person named by hand.
-func (s *scope) asked(req events.Request, w *world) {
+// byHand adds whom or what a person named. A profile that is not in force cannot be looked at: a misspelt one must
+// not pass for one with nothing to do.
+func (s *scope) byHand(req events.Request, w *world) error {
 	if req.Person != "" {
-		s.people[req.Person], s.byHand = true, true
+		s.people[req.Person], s.asked = true, req.Person
 	}
-	if _, inForce := w.inForce[req.Profile]; inForce {
-		s.rolls[req.Profile] = "asked for by hand"
+	if req.Profile == "" {
+		return nil
 	}
+	if _, inForce := w.inForce[req.Profile]; !inForce {
+		return fmt.Errorf("profile is %q: expected one that is in force (%s)", req.Profile, strings.Join(slices.Sorted(maps.Keys(w.inForce)), ", "))
+	}
+	s.rolls[req.Profile] = "asked for by hand"
+	return nil
 }
 
 // Rolls come round by themselves: soon after the first one, because the feeds began while it was read, and after one
@@ -120,6 +131,7 @@ func (s *scope) asked(req events.Request, w *world) {
 const (
 	secondRoll = time.Hour
 	dailyRoll  = 24 * time.Hour
+	rollAgain  = 15 * time.Minute // after one that could not be read or was not believed
 )
 
 // rollsDue adds the profiles whose whole group is to be read.
@@ -129,7 +141,7 @@ func (s *scope) rollsDue(w *world) {
 		switch {
 		case standing.Rolled.IsZero():
 			s.rolls[id] = "first roll"
-		case standing.RollDue != "":
+		case standing.RollDue != "" && !w.now.Before(standing.NextRoll):
 			s.rolls[id] = standing.RollDue
 		case !w.now.Before(standing.NextRoll) && w.now.Sub(standing.Rolled) < dailyRoll:
 			s.rolls[id] = "second roll, to be sure of the one before"
@@ -139,22 +151,21 @@ func (s *scope) rollsDue(w *world) {
 	}
 }
 
-// waiting looks for people who wait for a place in their profile's rollout, as many as may find one.
+// waiting looks for people who wait for a place in their profile's rollout, as many as may find one. Nobody is looked
+// for where none could.
 func (p *Planner) waiting(ctx context.Context, w *world, s *scope) error {
 	for _, id := range w.acting() {
 		prof := w.inForce[id]
 		if !prof.Rollout.Waiting || prof.Stop.On || w.stop.On || w.now.Before(prof.Rollout.Rest) {
-			s.moreWaiting[id] = prof.Rollout.Waiting
 			continue
 		}
 		// A tick may let the limit grow by what comes up in it, at most to twice itself.
-		most := 2*prof.Rollout.Limit + 1
-		keys, err := p.Assignments.OfProfile(ctx, id, assignment.Held, most)
+		keys, err := p.Assignments.OfProfile(ctx, id, assignment.Held, 2*prof.Rollout.Limit+1)
 		if err != nil {
 			return fmt.Errorf("finding who waits for profile %s: %w", id, err)
 		}
 		s.addKeys(keys)
-		s.moreWaiting[id] = len(keys) == most
+		s.nobodyWaits[id] = len(keys) == 0
 	}
 	return nil
 }

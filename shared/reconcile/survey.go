@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,7 +14,7 @@ import (
 	"rollcall/shared/member"
 )
 
-// The worker looks at the directories of a lane so often, and is asked again if it has not answered.
+// A worker is asked so often to look at the directories of its lane.
 const surveyEvery = 6 * time.Hour
 
 // sendSurveys asks the workers to record what the planner needs to know of directories and bundles: it has no
@@ -30,7 +31,7 @@ func (p *Planner) sendSurveys(ctx context.Context, t *tick) {
 			continue
 		}
 		if !p.send(ctx, t, []events.Job{job}) {
-			return
+			continue
 		}
 		t.report.Done.Surveys++
 		c.Name, c.Link, c.Moved = surveyName(job.Lane), subject, t.w.now
@@ -48,7 +49,7 @@ func surveysOf(w *world) []events.Job {
 	add := func(lane desktop.Lane, directories []string, bundle string) {
 		job := byLane[lane]
 		if job == nil {
-			job = &events.Job{Version: 1, Kind: events.Survey, Lane: lane, Issued: w.now}
+			job = &events.Job{Version: events.JobVersion, Kind: events.Survey, Lane: lane, Issued: w.now}
 			byLane[lane] = job
 		}
 		job.Directories = append(job.Directories, directories...)
@@ -89,7 +90,7 @@ func preflight(lane desktop.Lane, directories []string, bundle string, catalogue
 		case c.Problem != "":
 			out = append(out, fmt.Sprintf("directory %s in %s: %s", id, lane, c.Problem))
 		case !c.Registered():
-			out = append(out, fmt.Sprintf("directory is %q: expected one that is registered with WorkSpaces in %s, this one is %s", id, lane, c.State))
+			out = append(out, fmt.Sprintf("directory is %q: expected one that is registered with WorkSpaces in %s, this one is %s", id, lane, cmp.Or(c.State, "not there")))
 		default:
 			out = append(out, lacking(c, bundle)...)
 		}

@@ -26,9 +26,10 @@ type tick struct {
 	dry    bool // plan only: write nothing, send nothing
 	report *Report
 
-	peopled    map[source]bool // groups that were seen to have somebody
-	unfinished bool            // out of time: the next tick goes on
-	partial    bool            // some people could not be asked about: they are looked at again
+	pretended  map[assignment.Key]assignment.Assignment // what a dry run would have written
+	peopled    map[source]bool                          // groups that were seen to have somebody
+	unfinished bool                                     // out of time: the next tick goes on
+	partial    bool                                     // some people could not be asked about: they are looked at again
 }
 
 // run is a tick of the schedule, or one by hand.
@@ -62,20 +63,48 @@ func (p *Planner) run(ctx context.Context, req events.Request, l lease.Lease) (a
 
 // reconcile works the scope off.
 func (p *Planner) reconcile(ctx context.Context, t *tick) error {
+	if err := p.setIdleAside(ctx, t); err != nil {
+		return err
+	}
 	p.choose(t)
 	if keys := t.s.sortedKeys(t.w.slots()); len(keys) > 0 {
 		if err := p.singly(ctx, t, keys); err != nil {
 			return err
 		}
 	}
-	// From here on nobody is looked at who waits and was not, so a profile with people waiting keeps its mark.
-	for id, prof := range t.w.inForce {
-		t.s.moreWaiting[id] = prof.Rollout.Waiting
-	}
 	if t.unfinished {
 		return nil
 	}
 	return p.rollAll(ctx, t)
+}
+
+// setIdleAside takes those out of the scope whom only frozen profiles concern: nothing can be learnt of them, and they
+// must neither make reading whole groups seem cheaper nor stand before those who can be helped. What is under way is
+// looked after all the same.
+func (p *Planner) setIdleAside(ctx context.Context, t *tick) error {
+	acting := t.w.acting()
+	if len(t.s.keys) == 0 || len(acting) == len(t.w.inForce) {
+		return nil
+	}
+	keys := slices.SortedFunc(maps.Keys(t.s.keys), compareKeys)
+	items, err := p.Assignments.Load(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("loading %d items of the ledger: %w", len(keys), err)
+	}
+	idle := slices.DeleteFunc(keys, func(k assignment.Key) bool {
+		entitled := items[k].Entitled
+		return len(entitled) == 0 || slices.ContainsFunc(entitled, func(id string) bool { return slices.Contains(acting, id) })
+	})
+	if len(idle) == 0 {
+		return nil
+	}
+	for _, k := range idle {
+		delete(t.s.keys, k)
+		if !slices.Contains(t.s.inbox, k.Person) {
+			delete(t.s.people, k.Person)
+		}
+	}
+	return p.round(ctx, t, nil, idle)
 }
 
 // choose takes the cheaper of two ways to the same truth, by counting requests: where asking for many people one by
@@ -90,7 +119,7 @@ func (p *Planner) choose(t *tick) {
 		}
 	}
 	pages += member.LookUps(1, len(groups)) // whom a roll has not seen is asked about all the same
-	if t.s.byHand || len(acting) == 0 || member.FewIsCheaper(len(t.s.people), len(groups), pages) {
+	if t.s.asked != "" || len(acting) == 0 || member.FewIsCheaper(len(t.s.people), len(groups), pages) {
 		return
 	}
 	for _, id := range acting {
@@ -98,7 +127,7 @@ func (p *Planner) choose(t *tick) {
 			t.s.rolls[id] = fmt.Sprintf("takes fewer requests than asking for %d people", len(t.s.people))
 		}
 	}
-	// Who is due and under a profile is met on a page, or is looked for at its end; nobody else has anything.
+	// Who is due under one of these profiles is met on a page, or is looked for at its end.
 	t.s.people, t.s.keys = map[string]bool{}, map[assignment.Key]bool{}
 }
 
@@ -116,6 +145,9 @@ func (p *Planner) round(ctx context.Context, t *tick, subjects []subject, keys [
 		return err
 	}
 	t.report.add(people, made)
+	if t.dry {
+		t.pretend(made)
+	}
 	for id, rollout := range made.Rollouts {
 		prof := t.w.inForce[id]
 		prof.Rollout = rollout
@@ -132,6 +164,15 @@ func (p *Planner) round(ctx context.Context, t *tick, subjects []subject, keys [
 	return p.act(ctx, t, made)
 }
 
+// pretend keeps what a dry run would have written, so that its later rounds see it as those of a run would.
+func (t *tick) pretend(made plan.Plan) {
+	for i := range made.Actions {
+		after := made.Actions[i].After
+		after.Revision++
+		t.pretended[after.Key] = after
+	}
+}
+
 // plan makes the plan for some people.
 func (p *Planner) plan(ctx context.Context, t *tick, people []plan.Person) (plan.Plan, error) {
 	if err := p.countInFlight(ctx, t, people); err != nil {
@@ -139,7 +180,7 @@ func (p *Planner) plan(ctx context.Context, t *tick, people []plan.Person) (plan
 	}
 	in := plan.Input{Now: t.w.now, Stop: t.w.stop, Profiles: make(map[string]plan.Profile, len(t.w.inForce)), People: people}
 	for id, prof := range t.w.inForce {
-		prof.InFlight, prof.MoreWaiting = t.s.inFlight[id], t.s.moreWaiting[id]
+		prof.InFlight, prof.NobodyWaits = t.s.inFlight[id], t.s.nobodyWaits[id]
 		in.Profiles[id] = prof
 	}
 	return plan.Make(in), nil
@@ -187,7 +228,7 @@ func (p *Planner) publish(ctx context.Context, t *tick) (any, error) {
 
 // dryRun is a run whose plan is not applied, and that moves no feed.
 func (p *Planner) dryRun(ctx context.Context, req events.Request) (any, error) {
-	t := &tick{dry: true, s: newScope(), peopled: map[source]bool{}}
+	t := &tick{dry: true, s: newScope(), peopled: map[source]bool{}, pretended: map[assignment.Key]assignment.Assignment{}}
 	var err error
 	if t.w, err = p.look(ctx); err != nil {
 		return nil, err
@@ -196,11 +237,13 @@ func (p *Planner) dryRun(ctx context.Context, req events.Request) (any, error) {
 		return nil, fmt.Errorf("signing in to Microsoft Entra: %w", err)
 	}
 	if req.Action == events.Preview {
-		if err := t.w.preview(ctx, req.Profile, t.roster); err != nil {
+		if err := p.preview(ctx, &t.w, req.Profile, t.roster); err != nil {
 			return nil, err
 		}
 	}
-	t.report = newReport(req, t.w.now)
+	if t.report = newReport(req, t.w.now); req.Action == events.Preview {
+		t.report.Version = t.w.inForce[req.Profile].Rule.Version()
+	}
 	t.report.DryRun = true
 	if err := p.dryScope(ctx, req, t); err != nil {
 		return nil, err

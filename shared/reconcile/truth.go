@@ -28,7 +28,7 @@ func (p *Planner) singly(ctx context.Context, t *tick, keys []assignment.Key) er
 	facts, err := t.roster.People(ctx, ids)
 	switch {
 	case fault.Of(err).Passing():
-		t.w.problem("", "Unread", fmt.Sprintf("Nothing could be learnt of the %d looked at singly; they are left for the next tick: %v.", len(ids), err))
+		t.w.problem("", "Unread", fmt.Sprintf("Entra gave no answer about %d people; the next tick asks again: %v.", len(ids), err))
 		t.partial, ids = true, nil
 	case err != nil:
 		return fmt.Errorf("asking Entra about %d people: %w", len(ids), err)
@@ -42,6 +42,9 @@ func (p *Planner) singly(ctx context.Context, t *tick, keys []assignment.Key) er
 		} else {
 			for _, profileID := range t.w.acting() {
 				s.standings[profileID] = member.Out
+			}
+			if id == t.s.asked {
+				t.w.problem("", "NotFound", "Entra does not know the person "+id+": expected the object id of a user who exists.")
 			}
 		}
 		subjects = append(subjects, s)
@@ -73,11 +76,16 @@ func (p *Planner) askStandings(ctx context.Context, t *tick, ids []string) map[s
 		answers, err := t.roster.Standings(ctx, ids, groups, nested)
 		for _, profileID := range profiles {
 			switch {
+			case fault.Of(err).Passing(): // the answers are unknown, for this tick
+				t.partial = true
 			case err != nil:
 				t.w.freeze(profileID, "Unreadable", fmt.Sprintf("Nobody is judged by this profile: %v.", err))
 			case silent(answers, t.w.groupOf(profileID)):
 				t.w.freeze(profileID, "Unreadable", "Its group gives no answer; the next roll says why. Nobody is judged by this profile.")
 			}
+		}
+		if fault.Of(err).Passing() {
+			t.w.problem("", "Unread", fmt.Sprintf("Entra did not say who is in which group; the next tick asks again: %v.", err))
 		}
 		for person, byGroup := range answers {
 			for _, profileID := range profiles {
@@ -102,6 +110,10 @@ func (p *Planner) doubt(ctx context.Context, t *tick, people []plan.Person) erro
 			page, err := t.roster.NextPage(ctx, at)
 			if err != nil {
 				t.w.freeze(id, "Unreadable", fmt.Sprintf("Nobody is judged by this profile: %v.", err))
+				if fault.Of(err).Passing() { // no reason to read the whole group: the next tick asks again
+					delete(t.w.unread, id)
+					t.partial = true
+				}
 				break
 			}
 			at = page.Next
@@ -132,7 +144,11 @@ func left(people []plan.Person) []string {
 }
 
 func emptied(before int) string {
-	return fmt.Sprintf("The group is empty, where it had %d members. Everyone stays as they are until it has members again or a person looks at it.", before)
+	had := "where somebody has a desktop through it"
+	if before > 0 {
+		had = fmt.Sprintf("where it had %d members", before)
+	}
+	return "The group is empty, " + had + ". Everyone stays as they are until it has members again or a person looks at it."
 }
 
 // silent reports whether a group gave no answer about anybody.
@@ -174,6 +190,11 @@ func (p *Planner) withHoldings(ctx context.Context, t *tick, subjects []subject,
 	if err != nil {
 		return nil, fmt.Errorf("loading %d items of the ledger: %w", len(sorted), err)
 	}
+	for _, k := range sorted { // a dry run goes on from what it would have written
+		if item, written := t.pretended[k]; written {
+			items[k] = item
+		}
+	}
 	people := make([]plan.Person, 0, len(subjects))
 	places := make(map[string]int, len(subjects))
 	for _, s := range subjects {
@@ -181,7 +202,10 @@ func (p *Planner) withHoldings(ctx context.Context, t *tick, subjects []subject,
 			continue
 		}
 		places[s.id] = len(people)
-		people = append(people, plan.Person{ID: s.id, Exists: s.exists, Facts: s.facts, Standings: s.standings, Holdings: map[string]assignment.Assignment{}})
+		people = append(people, plan.Person{
+			ID: s.id, Exists: s.exists, Facts: s.facts, Standings: s.standings,
+			Holdings: map[string]assignment.Assignment{}, ByHand: s.id == t.s.asked,
+		})
 	}
 	for key, item := range items {
 		i, known := places[key.Person]
