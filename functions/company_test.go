@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -428,6 +427,3 @@ func failure(t testing.TB, err error) string {
 	}
 	return own.Message
 }
-
-// sibling is a file in the folder of the binaries.
-func sibling(name string) string { return filepath.Join(binaries.folder, name) }

@@ -45,8 +45,8 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// aMinute is how long a command may take; they take seconds.
-const aMinute = time.Minute
+// enough is how long a command may take; they take seconds.
+const enough = time.Minute
 
 // command is rollcall under way, in a session of its own: whatever it starts is in that session too, and is found when
 // it stays behind. Its temporary files are in a folder of their own.
@@ -60,7 +60,7 @@ type command struct {
 // rollcall prepares a command. It sees the machine's environment without AWS's and ours, and the variables given.
 func rollcall(t *testing.T, environment []string, arguments ...string) *command {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), aMinute)
+	ctx, cancel := context.WithTimeout(context.Background(), enough)
 	t.Cleanup(cancel)
 	c := &command{Cmd: exec.CommandContext(ctx, binaries.rollcall, arguments...), t: t, temporary: t.TempDir()}
 	for _, pair := range os.Environ() {

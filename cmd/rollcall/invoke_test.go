@@ -121,7 +121,8 @@ func TestInvokeWorker(t *testing.T) {
 	lane := cloud.WorkSpaces.Lane(asked.Lane.Account, asked.Lane.Region)
 	lane.Set(func(k *workspaces.Knobs) { k.Rate = 0 })
 	event, err := json.Marshal(awsevents.SQSEvent{Records: []awsevents.SQSMessage{
-		{MessageId: "1", Body: string(job), Attributes: map[string]string{"MessageGroupId": lane.ID.String()}}}})
+		{MessageId: "1", Body: string(job), Attributes: map[string]string{"MessageGroupId": lane.ID.String()}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,20 +168,47 @@ func TestInvokeThatFails(t *testing.T) {
 		printed     string // of the function's own error
 		said        []string
 	}{
-		"an event that cannot be read": {planner, []string{"planner", "--event", "-", "--bootstrap", binaries.planner}, `{"action": "explode"}`, 1,
-			`action is "explode": expected one of`, []string{"REPORT planner", "rollcall: the function failed"}},
-		"a job that came by no queue": {worker, []string{"worker", "--event", "../../events/job-survey.json", "--bootstrap", binaries.worker}, "", 1,
-			"this event holds no message of the queue", []string{"rollcall: the function failed"}},
-		"an event that is no JSON": {planner, []string{"planner", "--event", "-", "--bootstrap", binaries.planner}, `{`, 1,
-			"", []string{"rollcall: the function failed"}},
-		"a tick that fails": {refused, append([]string{"planner", "--bootstrap", binaries.planner}, run...), "", 1,
-			"signing in to Microsoft Entra", []string{"rollcall: the function failed"}},
-		"no environment": {nil, append([]string{"planner", "--bootstrap", binaries.planner}, run...), "", 1,
-			"", []string{config.Installation, config.LedgerTable, config.ProfilesTable, config.QueueURL, config.GraphSecret}},
-		"half an environment": {half, append([]string{"worker", "--bootstrap", binaries.worker}, run...), "", 1,
-			"", []string{config.LedgerTable + " is missing", config.DeadLetterURL + " is missing"}},
-		"nothing compiled": {planner, append([]string{"planner", "--bootstrap", "nowhere/bootstrap"}, run...), "", 1,
-			"", []string{"nowhere/bootstrap is not there", "make build-local"}},
+		"an event that cannot be read": {
+			planner,
+			[]string{"planner", "--event", "-", "--bootstrap", binaries.planner},
+			`{"action": "explode"}`, 1,
+			`action is "explode": expected one of`,
+			[]string{"REPORT planner", "rollcall: the function failed"},
+		},
+		"a job that came by no queue": {
+			worker,
+			[]string{"worker", "--event", "../../events/job-survey.json", "--bootstrap", binaries.worker},
+			"", 1,
+			"this event holds no message of the queue",
+			[]string{"rollcall: the function failed"},
+		},
+		"an event that is no JSON": {
+			planner,
+			[]string{"planner", "--event", "-", "--bootstrap", binaries.planner},
+			`{`, 1,
+			"",
+			[]string{"rollcall: the function failed"},
+		},
+		"a tick that fails": {
+			refused, append([]string{"planner", "--bootstrap", binaries.planner}, run...), "", 1,
+			"signing in to Microsoft Entra",
+			[]string{"rollcall: the function failed"},
+		},
+		"no environment": {
+			nil, append([]string{"planner", "--bootstrap", binaries.planner}, run...), "", 1,
+			"",
+			[]string{config.Installation, config.LedgerTable, config.ProfilesTable, config.QueueURL, config.GraphSecret},
+		},
+		"half an environment": {
+			half, append([]string{"worker", "--bootstrap", binaries.worker}, run...), "", 1,
+			"",
+			[]string{config.LedgerTable + " is missing", config.DeadLetterURL + " is missing"},
+		},
+		"nothing compiled": {
+			planner, append([]string{"planner", "--bootstrap", "nowhere/bootstrap"}, run...), "", 1,
+			"",
+			[]string{"nowhere/bootstrap is not there", "make build-local"},
+		},
 		"no such event":       {planner, []string{"planner", "--event", "gone.json", "--bootstrap", binaries.planner}, "", 1, "", []string{"gone.json"}},
 		"no event named":      {planner, []string{"planner"}, "", 2, "", []string{"--event"}},
 		"no such function":    {planner, append([]string{"notifier"}, run...), "", 2, "", []string{"notifier", "planner"}},
