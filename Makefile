@@ -37,6 +37,10 @@ test: node_modules/.stamp build-local lint $(TOOLS)/gotestsum ## Lint, vet, and 
 	@go vet ./...
 	@$(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --format-icons text -- ./...
 
+.PHONY: test-long
+test-long: node_modules/.stamp ## The long proofs: every fault of every service over HTTP, the planner killed at every call
+	@go test -timeout 60m ./shared/scenario ./shared/reconcile -args -every
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run golangci-lint
 	@$(TOOLS)/golangci-lint run ./...

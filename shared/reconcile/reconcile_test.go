@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -462,6 +463,8 @@ func (c *company) end() map[string]string {
 	return out
 }
 
+var every = flag.Bool("every", false, "kill the planner at every call, not at each fifth (make test-long)")
+
 // TestDyingAtAnyCall kills the planner before and after its calls in turn. The ticks that follow make
 // it whole: everyone ends as they would have, with one desktop each.
 func TestDyingAtAnyCall(t *testing.T) {
@@ -500,8 +503,8 @@ func TestDyingAtAnyCall(t *testing.T) {
 		t.Fatalf("the story without a death: %v", want)
 	}
 	step := 5 // relatively prime to the calls of a round, so that every kind of call is struck
-	if testing.Short() {
-		step = 23
+	if *every {
+		step = 1
 	}
 	for _, after := range []bool{false, true} {
 		for n := 1; n <= calls; n += step {
