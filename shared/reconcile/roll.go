@@ -156,6 +156,8 @@ func (p *Planner) refuse(ctx context.Context, t *tick, r roll, code, why string)
 // finishRoll looks at whom the ledger holds under the profiles but the roll has not seen, each of them asked about
 // singly; then it notes that the group was read in full and that everything found was written.
 func (p *Planner) finishRoll(ctx context.Context, t *tick, r roll) error {
+	// Who was met twice is one member; who was asked about before the roll was put off is none.
+	members := min(len(r.seen), r.at.People)
 	for _, profileID := range r.profiles {
 		absent, err := p.unseen(ctx, profileID, r)
 		if err != nil {
@@ -188,7 +190,7 @@ func (p *Planner) finishRoll(ctx context.Context, t *tick, r roll) error {
 		if t.w.unread[id] {
 			continue
 		}
-		if err := p.noteRoll(ctx, t, r, id); err != nil {
+		if err := p.noteRoll(ctx, t, r, id, members); err != nil {
 			return err
 		}
 	}
@@ -232,7 +234,7 @@ func (p *Planner) disagrees(ctx context.Context, t *tick, r roll) string {
 	return fmt.Sprintf("Entra counts %d members in the group but listed only %d. Everyone stays as they are until the two agree.", count, r.at.Direct)
 }
 
-func (p *Planner) noteRoll(ctx context.Context, t *tick, r roll, id string) error {
+func (p *Planner) noteRoll(ctx context.Context, t *tick, r roll, id string, members int) error {
 	if t.dry {
 		return nil
 	}
@@ -244,7 +246,7 @@ func (p *Planner) noteRoll(ctx context.Context, t *tick, r roll, id string) erro
 	if standing.RollDue != "" || !slices.Equal(tree, standing.Tree) {
 		standing.NextRoll = t.w.now.Add(secondRoll)
 	}
-	standing.Rolled, standing.RollDue, standing.Members, standing.Tree = t.w.now, "", r.at.People, tree
+	standing.Rolled, standing.RollDue, standing.Members, standing.Tree = t.w.now, "", members, tree
 	return p.saveStanding(ctx, &t.w, standing, "noting the roll")
 }
 
