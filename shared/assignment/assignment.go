@@ -105,6 +105,9 @@ type Assignment struct {
 	Attempt int       `json:"attempt"`
 	Send    int       `json:"send,omitempty"`
 	Claimed time.Time `json:"claimed,omitzero"` // when a worker took this attempt up
+	// Called is when WorkSpaces was last called for this attempt without its being known since that the call left
+	// nothing: a desktop of it may take VisibleWithin to show. Only of use where Claimed is set.
+	Called time.Time `json:"called,omitzero"`
 
 	Since    time.Time `json:"since,omitzero"`    // in this status since
 	Due      time.Time `json:"due,omitzero"`      // look again at

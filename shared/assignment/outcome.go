@@ -3,6 +3,7 @@ package assignment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall/shared/desktop"
@@ -15,6 +16,7 @@ import (
 //	------------------------------------------  --------------------  -------------------------  -------------
 //	accepted, or found again and it is ours     Provisioning, check   2 minutes                  no
 //	throttled, unavailable, outcome unknown     as it was             2 to 15 minutes            no
+//	refused, an earlier outcome still unknown   as it was             2 to 15 minutes            no
 //	NotInDirectory                              WaitingForDirectory   30 minutes, growing to 6 h no
 //	NotInDirectory for 28 days                  Failed, given up      never                      yes
 //	a desktop that is not ours                  Foreign               never                      yes
@@ -61,7 +63,8 @@ func (a Assignment) Current(intent Intent, attempt int) error {
 }
 
 // Claim takes an order for a create up, before the call: what may exist from now on is in that directory. A
-// directory that was chosen before is kept. ErrStale where the order is out of date or the person has a desktop.
+// directory that was chosen before is kept, and so is the time of the first claim. ErrStale where the order is out
+// of date or the person has a desktop.
 func (a Assignment) Claim(attempt int, lane desktop.Lane, directory, choice string, now time.Time) (Assignment, error) {
 	if err := a.Current(Create, attempt); err != nil {
 		return a, err
@@ -75,7 +78,7 @@ func (a Assignment) Claim(attempt int, lane desktop.Lane, directory, choice stri
 	if a.Directory == "" {
 		a.Directory, a.Choice = directory, choice
 	}
-	a.Lane = lane
+	a.Lane, a.Called = lane, now
 	return a, nil
 }
 
@@ -125,7 +128,38 @@ func (a Assignment) Again(why Reason, after time.Duration, now time.Time) Assign
 	return a
 }
 
-// Refused records an outcome of a kind; text is the service's own words.
+// Maybe is when the last call was made that may have left a desktop, or zero where nothing was called.
+func (a Assignment) Maybe() time.Time {
+	if a.Called.After(a.Claimed) && !a.Claimed.IsZero() {
+		return a.Called
+	}
+	return a.Claimed
+}
+
+// Postponed leaves the order as it is, like Again, after a call that is known to have left nothing: what an earlier
+// one left, at the time maybe (zero: there was none), is still not known.
+func (a Assignment) Postponed(why Reason, maybe time.Time, after time.Duration, now time.Time) Assignment {
+	a.Called = maybe
+	return a.Again(why, after, now)
+}
+
+// Doubted is a refusal that does not count yet: an earlier call of the attempt may have left a desktop, and the
+// look for it, which failed in this way, could not be taken.
+func (a Assignment) Doubted(kind fault.Kind, text string, maybe time.Time, now time.Time) Assignment {
+	return a.Postponed(Reason{Code: string(kind), Text: text}, maybe, step(againSteps, a.Send), now)
+}
+
+// Settles reports whether a refusal of a kind ends the attempt, so that nothing is believed to exist after it. All
+// others leave the outcome unknown.
+func Settles(kind fault.Kind) bool {
+	return slices.Contains([]fault.Kind{
+		fault.NotInDirectory, fault.AlreadyExists, fault.Rejected, fault.NotFound,
+		fault.QuotaReached, fault.NoCapacity, fault.Misconfigured, fault.Denied,
+	}, kind)
+}
+
+// Refused records an outcome of a kind; text is the service's own words. Where the kind Settles, the claim is
+// forgotten: no earlier call of the attempt may have left a desktop.
 func (a Assignment) Refused(kind fault.Kind, text string, now time.Time) Assignment {
 	why := Reason{Code: string(kind), Text: text}
 	switch kind {
@@ -186,7 +220,8 @@ func (a Assignment) count(now time.Time) Assignment {
 func (a Assignment) settle(status Status, why Reason, now time.Time) Assignment {
 	a = a.become(status, now)
 	a.Reason, a.NextTry = why, time.Time{}
-	a.Attempt, a.Intent, a.Send, a.Claimed = a.Attempt+1, NoIntent, 0, time.Time{}
+	a.Attempt, a.Intent, a.Send = a.Attempt+1, NoIntent, 0
+	a.Claimed, a.Called = time.Time{}, time.Time{}
 	a.Fresh, a.Due = true, now
 	return a
 }

@@ -71,6 +71,9 @@ func TestRefused(t *testing.T) {
 			if a.Status != c.status || a.Attempt != c.attempt || a.Fresh != c.fresh || a.Failures != c.failures {
 				t.Errorf("%s, attempt %d, fresh %t, failures %d", a.Status, a.Attempt, a.Fresh, a.Failures)
 			}
+			if Settles(c.kind) != (c.attempt != 3) {
+				t.Errorf("Settles says %t of %s", Settles(c.kind), c.kind)
+			}
 			if a.Reason != (Reason{string(c.kind), "the service's words"}) {
 				t.Errorf("reason %+v", a.Reason)
 			}
@@ -80,7 +83,7 @@ func TestRefused(t *testing.T) {
 				if a.Intent != Create || a.Claimed != c.before.Claimed {
 					t.Errorf("an outcome that is not known must keep the claim: %+v", a)
 				}
-			} else if a.Intent != NoIntent || !a.Claimed.IsZero() || (c.fresh && a.Due != outcomeNow) {
+			} else if a.Intent != NoIntent || !a.Maybe().IsZero() || (c.fresh && a.Due != outcomeNow) {
 				t.Errorf("a known outcome ends the attempt: %+v", a)
 			}
 			if want := outcomeNow.Add(c.next); (c.next != 0 && next != want) || (c.next == 0 && !next.IsZero()) {
@@ -157,6 +160,10 @@ func TestClaim(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	again, err := a.Claim(3, outcomeLane, "d-9", "others", outcomeNow.Add(time.Hour))
+	if !again.Called.Equal(outcomeNow.Add(time.Hour)) {
+		t.Errorf("a claim notes the call that it is for: %s", again.Called)
+	}
+	again.Called = a.Called
 	if diff := cmp.Diff(a, again); diff != "" || err != nil {
 		t.Errorf("a claim keeps the directory and the time of the first one (%v):\n%s", err, diff)
 	}
@@ -168,6 +175,47 @@ func TestClaim(t *testing.T) {
 		if got, err := stale.Claim(3, outcomeLane, "d-2", "", outcomeNow); !errors.Is(err, ErrStale) || got.Directory != "d-1" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// When something may have been made: at the last call that is not known to have left nothing.
+func TestMaybe(t *testing.T) {
+	first, second := outcomeNow, outcomeNow.Add(20*time.Minute)
+	claim := func(a Assignment, at time.Time) Assignment {
+		a, err := a.Claim(3, outcomeLane, "d-1", "", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	never := claimed(func(a *Assignment) { a.Claimed = time.Time{} })
+	once := claim(never, first)
+	twice := claim(once, second)
+	cases := []struct {
+		name string
+		a    Assignment
+		want time.Time
+	}{
+		{"never called", never, time.Time{}},
+		{"called once", once, first},
+		{"called twice", twice, second},
+		{"the second call left nothing", twice.Postponed(Reason{}, once.Maybe(), time.Minute, second), first},
+		{"the second call left nothing, the look failed", twice.Doubted(fault.Denied, "no", once.Maybe(), second), first},
+		{"the only call left nothing, as is believed", once.Postponed(Reason{}, never.Maybe(), time.Minute, first), first},
+		{"written before there was such a field", claimed(func(a *Assignment) { a.Claimed = first }), first},
+		{"refused for good", twice.Refused(fault.Denied, "no", second), time.Time{}},
+		{"asked for anew", twice.Request(second, second), time.Time{}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := c.a.Maybe(); !got.Equal(c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+	doubted := twice.Doubted(fault.Denied, "no", first, second)
+	if doubted.Attempt != 3 || doubted.Intent != Create || doubted.Status != Requested || doubted.Due != second.Add(2*time.Minute) || doubted.Reason.Code != "Denied" {
+		t.Errorf("a refusal in doubt settles nothing: %+v", doubted)
 	}
 }
 

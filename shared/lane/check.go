@@ -117,18 +117,13 @@ func (r *run) settleWithdrawn(ctx context.Context, o *order) {
 	}
 	var v verdict
 	if o.item.Directory != "" && o.item.UserName != "" {
-		callCtx, cancel := r.callTime(ctx)
-		found, err := r.account.Find(callCtx, o.item.Directory, o.item.UserName)
-		if err == nil {
-			v, err = r.judge(callCtx, o, found)
-		}
-		cancel()
-		if err != nil {
+		var err error
+		if v, err = r.holds(ctx, o, o.item.Directory, o.item.UserName); err != nil {
 			r.unanswered(ctx, o, err)
 			return
 		}
 	}
-	visibleAt := o.item.Claimed.Add(assignment.VisibleWithin)
+	visibleAt := o.maybe.Add(assignment.VisibleWithin)
 	switch now := r.Clock.Now(); {
 	case v.ours != nil:
 		r.accept(ctx, o, *v.ours, "found again")

@@ -89,25 +89,33 @@ func (r *run) distinct(ctx context.Context, orders []*order) []*order {
 	for _, o := range orders {
 		byKey[o.request.Key()] = append(byKey[o.request.Key()], o)
 	}
-	var good []*order
+	var good, bad []*order
+	wrong := map[*order]error{}
 	for _, o := range orders {
 		twins := byKey[o.request.Key()]
 		if len(twins) == 1 {
 			good = append(good, o)
 			continue
 		}
-		names := make([]string, len(twins))
-		for i, t := range twins {
-			names[i] = t.Person
-			if t.item.UPN != "" {
-				names[i] = t.item.UPN + " (" + t.Person + ")"
-			}
-		}
-		slices.Sort(names)
-		r.refuse(ctx, o, fault.New(fault.Rejected, fmt.Sprintf("the user name %q in directory %s belongs to more than one person: %s",
-			o.item.UserName, o.request.Directory, strings.Join(names, " and "))))
+		bad = append(bad, o)
+		wrong[o] = fault.New(fault.Rejected, fmt.Sprintf("the user name %q in directory %s belongs to more than one person: %s",
+			o.item.UserName, o.request.Directory, named(twins)))
 	}
+	each(writers, bad, func(o *order) { r.refuse(ctx, o, wrong[o]) })
 	return good
+}
+
+// named are the people of orders, for a sentence.
+func named(orders []*order) string {
+	names := make([]string, len(orders))
+	for i, o := range orders {
+		names[i] = o.Person
+		if o.item.UPN != "" {
+			names[i] = o.item.UPN + " (" + o.Person + ")"
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " and ")
 }
 
 // batch is one call: STOP, claim, call, write down. Who is to be tried in another directory goes to elsewhere.
@@ -199,7 +207,7 @@ func (r *run) claimOne(ctx context.Context, o *order) bool {
 			r.count("not claimed", 1)
 			return false
 		}
-		o.again = o.again || !item.Claimed.IsZero()
+		o.maybe = item.Maybe()
 		choice := o.item.Choice
 		o.item = item
 		if item.Directory == "" {

@@ -347,6 +347,147 @@ func TestCreate_existing(t *testing.T) {
 	})
 }
 
+// A refusal says nothing of an earlier call whose answer was lost: the claim is not forgotten for it, or a person who
+// then leaves would be dismissed without a look while the desktop runs.
+func TestCreate_lostAnswerThenRefused(t *testing.T) {
+	refusals := map[string]struct {
+		then func(w *world)
+		kind fault.Kind // how the refusal ends where nothing was made
+	}{
+		"the quota is full":             {func(w *world) { w.cloud.quota = len(w.cloud.desks) }, fault.QuotaReached},
+		"denied":                        {func(w *world) { w.cloud.refuse = fault.New(fault.Denied, "no") }, fault.Denied},
+		"the call is refused":           {func(w *world) { w.cloud.refuse = fault.New(fault.Rejected, "no") }, fault.Rejected},
+		"the item is refused":           {func(w *world) { w.cloud.items["u0"] = fault.New(fault.Misconfigured, "no") }, fault.Misconfigured},
+		"the AD account is gone":        {func(w *world) { w.cloud.unknown["u0"] = true }, fault.NotInDirectory},
+		"no room in the directory":      {func(w *world) { w.cloud.full[dirA] = true }, fault.NoCapacity},
+		"cannot be valid, never called": {func(w *world) { w.spec.Bundle = "Standard" }, fault.Misconfigured},
+	}
+	for name, c := range refusals {
+		simulated(t, name+": what was made is found", func(t *testing.T, w *world) {
+			w.cloud.drop = 1
+			w.handle(w.ask("a", 0, 1))
+			c.then(w)
+			time.Sleep(16 * time.Minute)
+			w.handle(w.tick()...)
+			if a := w.expect(0, assignment.Provisioning, ""); len(w.cloud.desks) != 1 || a.WorkSpace != w.cloud.desks[0].ID {
+				t.Errorf("%+v", a)
+			}
+		})
+		simulated(t, name+": cannot be asked now, found later", func(t *testing.T, w *world) {
+			w.cloud.drop = 1
+			w.handle(w.ask("a", 0, 1))
+			c.then(w)
+			w.cloud.blind = fault.New(fault.Denied, "describing is not allowed")
+			for range 10 {
+				time.Sleep(16 * time.Minute)
+				w.handle(w.tick()...)
+				if a := w.expect(0, assignment.Requested, "Denied"); a.Claimed.IsZero() || a.Attempt != 1 || !a.Due.After(time.Now()) {
+					t.Fatalf("%+v", a)
+				}
+			}
+			w.cloud.blind = nil
+			time.Sleep(16 * time.Minute)
+			w.handle(w.tick()...)
+			if a := w.expect(0, assignment.Provisioning, ""); a.WorkSpace != w.cloud.desks[0].ID {
+				t.Errorf("%+v", a)
+			}
+		})
+		simulated(t, name+": made by the last of several calls, and slow to show", func(t *testing.T, w *world) {
+			w.cloud.shows = 9 * time.Minute
+			w.cloud.refuse = fault.New(fault.Unavailable, "?")
+			w.handle(w.ask("a", 0, 1))
+			time.Sleep(30 * time.Minute)
+			w.cloud.refuse, w.cloud.drop = nil, 1
+			w.handle(w.tick()...) // made, half an hour after the first claim; the answer is lost
+			c.then(w)
+			time.Sleep(4 * time.Minute)
+			w.handle(w.tick()...)
+			a := w.expect(0, assignment.Requested, "Later")
+			time.Sleep(time.Until(a.Due))
+			w.handle(w.tick()...)
+			if a := w.expect(0, assignment.Provisioning, ""); a.WorkSpace != w.cloud.desks[0].ID {
+				t.Errorf("%+v", a)
+			}
+		})
+		simulated(t, name+": nothing was made, and the refusal counts once it would show", func(t *testing.T, w *world) {
+			w.cloud.refuse = fault.New(fault.Unavailable, "?")
+			w.handle(w.ask("a", 0, 1))
+			w.cloud.refuse = nil
+			c.then(w)
+			for range 2 {
+				time.Sleep(4 * time.Minute)
+				w.handle(w.tick()...)
+				if a := w.ledger.get(person(0)); a.Claimed.IsZero() {
+					t.Fatalf("settled too early: %+v", a)
+				}
+			}
+			time.Sleep(3 * time.Minute) // 11 minutes after the call that nobody knows of: those since left nothing
+			w.handle(w.tick()...)
+			if a := w.ledger.get(person(0)); a.Reason.Code != string(c.kind) || !a.Claimed.IsZero() || a.Attempt != 2 {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+	simulated(t, "two people with one user name: the one whose desktop it is gets it", func(t *testing.T, w *world) {
+		w.cloud.drop = 1
+		w.handle(w.ask("a", 0, 1))
+		m := w.ask("b", 1, 2)
+		w.ledger.set(person(1), func(a *assignment.Assignment) { a.UserName = "u0" })
+		time.Sleep(16 * time.Minute)
+		w.handle(append(w.tick(), m)...)
+		if a := w.expect(0, assignment.Provisioning, ""); a.WorkSpace != w.cloud.desks[0].ID || len(w.cloud.desks) != 1 {
+			t.Errorf("%+v", a)
+		}
+		w.expect(1, assignment.Failed, "Rejected")
+	})
+	simulated(t, "somebody else's desktop under that name: the refusal counts at once", func(t *testing.T, w *world) {
+		w.cloud.refuse = fault.New(fault.Unavailable, "?")
+		w.handle(w.ask("a", 0, 1))
+		w.cloud.put("ws-hand", dirA, "u0", desktop.Available, nil)
+		w.cloud.refuse = fault.New(fault.Denied, "no")
+		time.Sleep(2 * time.Minute)
+		w.handle(w.tick()...)
+		w.expect(0, assignment.Failed, "Denied")
+	})
+	simulated(t, "on its way out: the refusal waits until it is gone", func(t *testing.T, w *world) {
+		w.cloud.drop = 1
+		w.handle(w.ask("a", 0, 1))
+		w.cloud.desks[0].State = desktop.Terminating
+		w.cloud.refuse = fault.New(fault.Denied, "no")
+		time.Sleep(16 * time.Minute)
+		w.handle(w.tick()...)
+		w.expect(0, assignment.Requested, "Later")
+		w.cloud.desks = nil
+		time.Sleep(16 * time.Minute)
+		w.handle(w.tick()...)
+		w.expect(0, assignment.Failed, "Denied")
+	})
+	simulated(t, "out of time: nothing is settled without the look", func(t *testing.T, w *world) {
+		w.cloud.drop = 1
+		w.handle(w.ask("a", 0, 1))
+		w.cloud.refuse, w.cloud.latency = fault.New(fault.Denied, "no"), 15*time.Second
+		time.Sleep(16 * time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // the margin is 20
+		defer cancel()
+		w.worker().Handle(ctx, w.tick())
+		if a := w.ledger.get(person(0)); a.Claimed.IsZero() || a.Intent != assignment.Create || a.Due.IsZero() {
+			t.Errorf("%+v", a)
+		}
+	})
+	simulated(t, "exists, but whose it is cannot be asked: not settled", func(t *testing.T, w *world) {
+		w.cloud.put("ws-old", dirA, "u0", desktop.Available, nil)
+		w.cloud.blind = fault.New(fault.Denied, "describing is not allowed")
+		w.handle(w.ask("a", 0, 1))
+		if a := w.expect(0, assignment.Requested, "Denied"); a.Claimed.IsZero() || !strings.Contains(a.Reason.Text, "describing is not allowed") {
+			t.Errorf("%+v", a)
+		}
+		w.cloud.blind = nil
+		time.Sleep(16 * time.Minute)
+		w.handle(w.tick()...)
+		w.expect(0, assignment.Foreign, "AlreadyExists")
+	})
+}
+
 func TestCreate_sameName(t *testing.T) {
 	simulated(t, "two people with one user name are refused, both named", func(t *testing.T, w *world) {
 		m1, m2 := w.ask("a", 0, 3), w.ask("b", 3, 28)
@@ -555,6 +696,7 @@ func TestCreate_directories(t *testing.T) {
 		w.cloud.refuse = fault.New(fault.Unavailable, "?")
 		w.handle(m)
 		w.cloud.refuse, w.cloud.full[dirA] = nil, true
+		time.Sleep(assignment.VisibleWithin)
 		w.handle(m)
 		w.expect(0, assignment.Failed, "NoCapacity")
 		if diff := cmp.Diff(map[string]int{}, count(w)); diff != "" {

@@ -185,7 +185,7 @@ func (r *run) chooseAmong(ctx context.Context, o *order) bool {
 // mayGoElsewhere reports whether another directory is left to try. Who was claimed before may not: what an earlier
 // call left is not known.
 func (r *run) mayGoElsewhere(o *order) bool {
-	return !o.again && len(o.tried)+1 < len(o.job.Directories)
+	return !o.again() && len(o.tried)+1 < len(o.job.Directories)
 }
 
 // placed notes an accepted desktop.

@@ -37,8 +37,8 @@ type order struct {
 	job     *job
 	item    assignment.Assignment
 	request desktop.Request
-	again   bool     // it was claimed before: an earlier call may have left something
-	tried   []string // directories that are known to have no capacity
+	maybe   time.Time // when an earlier call was made that may have left something; zero: none was
+	tried   []string  // directories that are known to have no capacity
 }
 
 func (r *run) work(ctx context.Context, jobs []*job) {
@@ -57,6 +57,9 @@ func (r *run) work(ctx context.Context, jobs []*job) {
 		}
 	}
 }
+
+// again reports whether the order was claimed before: an earlier call may have left something.
+func (o *order) again() bool { return !o.maybe.IsZero() }
 
 // count notes n outcomes of a kind.
 func (r *run) count(kind string, n int) {
@@ -87,7 +90,7 @@ func (r *run) orders(ctx context.Context, jobs []*job, intent assignment.Intent)
 	return slices.DeleteFunc(orders, func(o *order) bool {
 		item, ok := items[o.Key]
 		o.item = item
-		o.again = !item.Claimed.IsZero()
+		o.maybe = item.Maybe()
 		fresh := ok && !seen[o.Key] && item.Current(intent, o.Attempt) == nil && r.ours(item) &&
 			(intent != assignment.Create || item.WorkSpace == "")
 		if !fresh {
@@ -157,8 +160,19 @@ func (r *run) write(ctx context.Context, o *order, detail string, change func(as
 	return nil
 }
 
-// refuse records a failure of a kind. One whose attempt is over by now is dropped: it left nothing.
+// refuse records a failure of a kind, of a call or before one. It says nothing of an earlier call: where there was
+// one whose answer was lost, a failure that settles the order counts only once that call is known to have left
+// nothing.
 func (r *run) refuse(ctx context.Context, o *order, err error) {
+	if o.again() && assignment.Settles(fault.Of(err)) && !r.leftNothing(ctx, o, err) {
+		return
+	}
+	r.refused(ctx, o, err)
+}
+
+// refused records a failure that nothing speaks against. One whose attempt is over by now is dropped: it left
+// nothing.
+func (r *run) refused(ctx context.Context, o *order, err error) {
 	r.count(string(fault.Of(err)), 1)
 	code := ""
 	if e := fault.As(err); e != nil {
@@ -192,13 +206,14 @@ func (r *run) accept(ctx context.Context, o *order, d desktop.Desktop, how strin
 	})
 }
 
-// later leaves an order to be sent again soon, with the reason.
+// later leaves an order to be sent again soon, with the reason. The call of this turn, if there was one, is known to
+// have left nothing.
 func (r *run) later(ctx context.Context, o *order, intent assignment.Intent, text string, after time.Duration) {
 	r.count("later", 1)
 	r.record(ctx, o, text, func(a assignment.Assignment) (assignment.Assignment, error) {
 		if err := a.Current(intent, o.Attempt); err != nil {
 			return a, err
 		}
-		return a.Again(assignment.Reason{Code: "Later", Text: text}, after, r.Clock.Now()), nil
+		return a.Postponed(assignment.Reason{Code: "Later", Text: text}, o.maybe, after, r.Clock.Now()), nil
 	})
 }

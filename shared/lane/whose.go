@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/shared/assignment"
@@ -27,23 +28,22 @@ const (
 // whose finds out what "already exists" means: an earlier call of ours whose answer was lost, a desktop of
 // somebody else, or one that is still being terminated. Only the tags make it ours.
 func (r *run) whose(ctx context.Context, o *order) {
-	ctx, cancel := r.callTime(ctx)
-	defer cancel()
-	found, err := r.account.Find(ctx, o.request.Directory, o.request.UserName)
-	var v verdict
-	if err == nil {
-		v, err = r.judge(ctx, o, found)
+	maybe := o.maybe
+	if !o.again() {
+		maybe = o.item.Claimed
 	}
+	v, err := r.holds(ctx, o, o.request.Directory, o.request.UserName)
 	switch {
 	case err != nil:
-		r.refuse(ctx, o, err)
+		r.doubt(ctx, o, err, fmt.Sprintf("WorkSpaces says that %s has a desktop in %s; whose it is could not be asked: %s",
+			o.request.UserName, o.request.Directory, err))
 	case v != (verdict{}):
 		r.settle(ctx, o, v)
-	case r.Clock.Now().Sub(o.item.Claimed) < hiddenFor:
+	case r.Clock.Now().Sub(maybe) < hiddenFor:
 		r.later(ctx, o, assignment.Create, fmt.Sprintf("WorkSpaces says that %s has a desktop in %s but does not show it yet.",
 			o.request.UserName, o.request.Directory), 2*time.Minute)
 	default:
-		r.refuse(ctx, o, fault.New(fault.AlreadyExists, fmt.Sprintf(
+		r.refused(ctx, o, fault.New(fault.AlreadyExists, fmt.Sprintf(
 			"WorkSpaces says that %s has a desktop in %s but shows none: it may belong to a deleted account of the same name",
 			o.request.UserName, o.request.Directory)))
 	}
@@ -55,10 +55,65 @@ func (r *run) settle(ctx context.Context, o *order, v verdict) {
 	case v.ours != nil:
 		r.accept(ctx, o, *v.ours, "found again")
 	case v.foreign != "":
-		r.refuse(ctx, o, fault.New(fault.AlreadyExists, v.foreign))
+		r.refused(ctx, o, fault.New(fault.AlreadyExists, v.foreign))
 	default:
 		r.later(ctx, o, assignment.Create, "Desktop "+v.leaving+" is still being terminated.", leavingFor)
 	}
+}
+
+// leftNothing reports whether no earlier call for an order has left a desktop, before a refusal makes an end of it.
+// What is ours is recorded instead of the refusal; where it is not known yet, the order stays as it is, claimed.
+// A desktop that is not ours means that there is none of ours beside it: the service makes one for each user name.
+func (r *run) leftNothing(ctx context.Context, o *order, refusal error) bool {
+	if o.item.Directory == "" || o.item.UserName == "" { // never called: a call has both
+		return true
+	}
+	if r.outOfTime(ctx) {
+		r.count("left for lack of time", 1)
+		return false
+	}
+	why := strings.TrimSuffix(refusal.Error(), ".")
+	v, err := r.holds(ctx, o, o.item.Directory, o.item.UserName)
+	visibleAt := o.maybe.Add(assignment.VisibleWithin)
+	switch now := r.Clock.Now(); {
+	case err != nil:
+		r.doubt(ctx, o, err, fmt.Sprintf("%s; whether an earlier call has made a desktop could not be asked: %s", why, err))
+	case v.ours != nil:
+		r.accept(ctx, o, *v.ours, "found again")
+	case v.foreign != "":
+		return true
+	case v.leaving != "":
+		r.later(ctx, o, assignment.Create, fmt.Sprintf("%s; desktop %s is still being terminated.", why, v.leaving), leavingFor)
+	case now.Before(visibleAt):
+		r.later(ctx, o, assignment.Create, fmt.Sprintf(
+			"%s; an earlier call may have made a desktop, which may take some minutes to show.", why), visibleAt.Sub(now))
+	default:
+		return true
+	}
+	return false
+}
+
+// doubt leaves an order as it is because a look for what a call has left could not be taken.
+func (r *run) doubt(ctx context.Context, o *order, err error, text string) {
+	kind := fault.Of(err)
+	r.count("in doubt", 1)
+	r.record(ctx, o, "", func(a assignment.Assignment) (assignment.Assignment, error) {
+		if err := a.Current(assignment.Create, o.Attempt); err != nil {
+			return a, err
+		}
+		return a.Doubted(kind, text, o.maybe, r.Clock.Now()), nil
+	})
+}
+
+// holds finds the desktops of a user name in a directory and says whose they are.
+func (r *run) holds(ctx context.Context, o *order, directory, userName string) (verdict, error) {
+	ctx, cancel := r.callTime(ctx)
+	defer cancel()
+	found, err := r.account.Find(ctx, directory, userName)
+	if err != nil {
+		return verdict{}, err
+	}
+	return r.judge(ctx, o, found)
 }
 
 // judge reads the tags of what was found, until one is ours.
@@ -132,13 +187,7 @@ func (r *run) holdsNothing(ctx context.Context, o *order) bool {
 			r.count("left for lack of time", 1)
 			return false
 		}
-		callCtx, cancel := r.callTime(ctx)
-		found, err := r.account.Find(callCtx, directory, o.request.UserName)
-		var v verdict
-		if err == nil {
-			v, err = r.judge(callCtx, o, found)
-		}
-		cancel()
+		v, err := r.holds(ctx, o, directory, o.request.UserName)
 		if err != nil {
 			r.refuse(ctx, o, err)
 			return false

@@ -123,7 +123,9 @@ type cloud struct {
 	starts   []time.Time
 	panicFor string
 	latency  time.Duration
-	gone     []string // ids that nobody can see any more
+	gone     []string      // ids that nobody can see any more
+	blind    error         // every look by user name
+	shows    time.Duration // until a new desktop can be seen, if it is longer than 30 seconds
 }
 
 func newCloud() *cloud {
@@ -200,7 +202,7 @@ func (c *cloud) see(d *desk) (desktop.Desktop, bool) {
 			d.State, d.ErrorCode, d.ErrorMessage = desktop.Errored, "Some.Code", "it did not work out"
 		}
 	}
-	return d.Desktop, now.Sub(d.since) >= 30*time.Second && !slices.Contains(c.gone, d.ID)
+	return d.Desktop, now.Sub(d.since) >= max(c.shows, 30*time.Second) && !slices.Contains(c.gone, d.ID)
 }
 
 func (c *cloud) Describe(_ context.Context, ids []string) (map[string]desktop.Desktop, error) {
@@ -218,6 +220,9 @@ func (c *cloud) Describe(_ context.Context, ids []string) (map[string]desktop.De
 func (c *cloud) Find(_ context.Context, directory, userName string) ([]desktop.Desktop, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.blind != nil {
+		return nil, c.blind
+	}
 	var out []desktop.Desktop
 	for _, d := range c.desks {
 		if seen, ok := c.see(d); ok && d.Directory == directory && strings.EqualFold(d.UserName, userName) {
@@ -318,11 +323,12 @@ type world struct {
 	clouds  map[desktop.Lane]*cloud
 	jobs    int
 	opening map[desktop.Lane]error
+	spec    desktop.Spec // of the profile, in tick
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, cloud: newCloud(), opening: map[desktop.Lane]error{},
+		t: t, cloud: newCloud(), opening: map[desktop.Lane]error{}, spec: spec,
 		ledger: &ledger{items: map[assignment.Key]assignment.Assignment{}, history: map[string]assignment.Event{}},
 		book:   &book{standings: map[string]profile.Standing{}, catalogues: map[string]desktop.Catalogue{}},
 	}
@@ -389,7 +395,7 @@ func (w *world) look(n int) {
 func (w *world) tick() []lane.Message {
 	now := time.Now().UTC()
 	jobs := map[events.JobKind]*events.Job{
-		events.Create: {Kind: events.Create, Lane: home, Profile: "sales", Spec: &spec, Directories: []string{dirA}},
+		events.Create: {Kind: events.Create, Lane: home, Profile: "sales", Spec: &w.spec, Directories: []string{dirA}},
 		events.Check:  {Kind: events.Check, Lane: home},
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(w.ledger.items), func(a, b assignment.Key) int { return strings.Compare(a.Person, b.Person) }) {

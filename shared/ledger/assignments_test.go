@@ -31,7 +31,7 @@ func whole() assignment.Assignment {
 		UPN: "ada@example.com", DisplayName: "Ada Æsir 👩", UserName: "ada",
 		Profile: "sales", ProfileVersion: "v-1", Entitled: []string{"sales", "everyone"},
 		Lane: desktop.Lane{Account: account, Region: region}, Directory: "d-1", Choice: "d-1 has 12 free", WorkSpace: "ws-1",
-		Intent: assignment.Check, Attempt: 2, Send: 3, Claimed: nine(),
+		Intent: assignment.Check, Attempt: 2, Send: 3, Claimed: nine(), Called: nine(),
 		Since: nine(), Due: nine().Add(time.Nanosecond), Joined: nine(), Ready: nine(), Absent: nine(), Left: nine(),
 		NextTry: nine(), Failures: 4, Failing: nine(), Fresh: true, Generation: 7,
 	}
