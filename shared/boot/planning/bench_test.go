@@ -207,8 +207,10 @@ type recording struct {
 
 func (r *recording) RoundTrip(q *http.Request) (*http.Response, error) {
 	if body, ok := r.pages[q.URL.String()]; ok && r.replay {
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
-			ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: q}, nil
+		return &http.Response{
+			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+			ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: q,
+		}, nil
 	}
 	response, err := r.through.RoundTrip(q)
 	if err != nil || !strings.HasSuffix(q.URL.Path, "/members") {

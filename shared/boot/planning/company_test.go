@@ -256,6 +256,7 @@ func (c *company) requests(do func()) int {
 // truth is what the story knows of who is where, apart from what Graph says.
 type truth struct {
 	members  map[string]map[string]bool // group to people and groups, by name
+	emptied  map[string]map[string]bool // who was in a group before it was emptied
 	disabled map[string]bool
 	deleted  map[string]bool
 	roots    map[string]bool // the groups of the profiles, and whether groups inside them count
@@ -270,7 +271,7 @@ type moment struct {
 
 func newTruth() truth {
 	return truth{told: []moment{{}}, // nobody, since ever
-		members: map[string]map[string]bool{}, disabled: map[string]bool{}, deleted: map[string]bool{}, roots: map[string]bool{}}
+		members: map[string]map[string]bool{}, emptied: map[string]map[string]bool{}, disabled: map[string]bool{}, deleted: map[string]bool{}, roots: map[string]bool{}}
 }
 
 // note writes down how things stand from now on.

@@ -95,8 +95,10 @@ func failing() []graph.Fault {
 
 // meets reports whether a failure can show at a kind of request: not everything has pages.
 func meets(operation string, what graph.Failure) bool {
-	pages := slices.Contains([]string{"GET /groups", "GET /groups/delta", "GET /groups/{id}/members", "GET /users",
-		"GET /users/delta", "GET /users/{id}/memberOf"}, operation)
+	pages := slices.Contains([]string{
+		"GET /groups", "GET /groups/delta", "GET /groups/{id}/members", "GET /users",
+		"GET /users/delta", "GET /users/{id}/memberOf",
+	}, operation)
 	switch what {
 	case graph.DuplicateItem, graph.LoopedNext, graph.EmptyPage:
 		return pages
@@ -155,16 +157,20 @@ func spans() []struct {
 		name               string
 		ticks, skip, times int
 	}{
-		{"once", 1, 0, 1}, {"a tick", 1, 0, 0}, {"several ticks", several, 0, 0},
+		{"once", 1, 0, 1},
+		{"a tick", 1, 0, 0},
+		{"several ticks", several, 0, 0},
 		{"several ticks, from the second request on", several, 1, 0},
 	}
 }
 
 func TestEveryFaultAtEveryRequestOfTheStory(t *testing.T) {
 	made := requestsOfTheStory(t)
-	operations := []string{"GET /groups", "GET /groups/delta", "GET /groups/{id}", "GET /groups/{id}/members",
+	operations := []string{
+		"GET /groups", "GET /groups/delta", "GET /groups/{id}", "GET /groups/{id}/members",
 		"GET /groups/{id}/members/$count", "GET /users", "GET /users/delta", "GET /users/{id}/memberOf", "POST /$batch",
-		"POST /users/{id}/checkMemberGroups", signIn}
+		"POST /users/{id}/checkMemberGroups", signIn,
+	}
 	for operation := range made {
 		if !slices.Contains(operations, operation) {
 			t.Errorf("the story asks %s, at which no fault is tried", operation)
@@ -186,8 +192,10 @@ func TestEveryFaultAtEveryRequestOfTheStory(t *testing.T) {
 					if made[operation][tick] == 0 || made.within(operation, tick, span.ticks) <= f.Skip {
 						continue
 					}
-					all = append(all, trouble{begin: injecting(f), from: tick, ticks: span.ticks,
-						name: fmt.Sprintf("%s/%s%s/%s, tick %d", strings.ReplaceAll(operation, "/", "|"), f.What, retry(f), span.name, tick)})
+					all = append(all, trouble{
+						begin: injecting(f), from: tick, ticks: span.ticks,
+						name: fmt.Sprintf("%s/%s%s/%s, tick %d", strings.ReplaceAll(operation, "/", "|"), f.What, retry(f), span.name, tick),
+					})
 				}
 			}
 		}
@@ -351,13 +359,19 @@ func TestEveryLagDuringTheStory(t *testing.T) {
 		name string
 		lag  graph.Lag
 	}{
-		{"everywhere", graph.Everywhere(1)}, {"people", graph.Lag{Lookup: 1}}, {"members", graph.Lag{Members: 1}},
-		{"membership checks", graph.Lag{Check: 1}}, {"index", graph.Lag{Index: 1}}, {"feeds", graph.Lag{Delta: 1}},
+		{"everywhere", graph.Everywhere(1)},
+		{"people", graph.Lag{Lookup: 1}},
+		{"members", graph.Lag{Members: 1}},
+		{"membership checks", graph.Lag{Check: 1}},
+		{"index", graph.Lag{Index: 1}},
+		{"feeds", graph.Lag{Delta: 1}},
 	} {
 		for _, uneven := range []bool{false, true} {
 			for _, d := range []time.Duration{time.Minute, 7 * time.Minute, 17 * time.Minute} {
-				lag := graph.Lag{Lookup: kind.lag.Lookup * d, Members: kind.lag.Members * d, Check: kind.lag.Check * d,
-					Index: kind.lag.Index * d, Delta: kind.lag.Delta * d}
+				lag := graph.Lag{
+					Lookup: kind.lag.Lookup * d, Members: kind.lag.Members * d, Check: kind.lag.Check * d,
+					Index: kind.lag.Index * d, Delta: kind.lag.Delta * d,
+				}
 				name := fmt.Sprintf("%s, %s, uneven %v", kind.name, d, uneven)
 				begin := behaving(func(b *graph.Behaviour) { b.Lag, b.Uneven = lag, uneven })
 				all = append(append(all, during(name, d, begin)...), always(name, d, begin))

@@ -64,8 +64,10 @@ func newStage(t *testing.T) *stage {
 	s.ok(err)
 	s.ok(tenant.AddMember(group.ID, ann.ID))
 	s.ann = ann.ID
-	row := profile.Document{ID: "sales", Fields: map[string]any{"group": "Sales", "account": "111122223333", "region": "eu-central-1",
-		"directory": "d-1234567890", "bundle": "wsb-0123456789"}}
+	row := profile.Document{ID: "sales", Fields: map[string]any{
+		"group": "Sales", "account": "111122223333", "region": "eu-central-1",
+		"directory": "d-1234567890", "bundle": "wsb-0123456789",
+	}}
 	rule, complaints := profile.Decode(row)
 	if len(complaints) > 0 {
 		t.Fatal(complaints)
@@ -95,8 +97,10 @@ func (s *stage) edges(transport http.RoundTripper) planning.Edges {
 	s.Helper()
 	settings, err := s.cloud.ConfigOf("planner")
 	s.ok(err)
-	return planning.Edges{AWS: settings, Transport: transport, Clock: s.clock,
-		Log: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	return planning.Edges{
+		AWS: settings, Transport: transport, Clock: s.clock,
+		Log: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
 }
 
 // store puts a credential into the secret, as JSON.
@@ -320,8 +324,10 @@ type gate struct {
 func (g *gate) RoundTrip(q *http.Request) (*http.Response, error) {
 	g.hosts = append(g.hosts, q.URL.Scheme+"://"+q.URL.Host)
 	answer := func(status int, body string) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Request: q,
-			ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))}, nil
+		return &http.Response{
+			StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Request: q,
+			ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)),
+		}, nil
 	}
 	if base, ok := strings.CutSuffix(strings.TrimSuffix(q.URL.String(), "?"), "/v2.0/.well-known/openid-configuration"); ok {
 		return answer(http.StatusOK, `{"issuer":"`+base+`/v2.0","authorization_endpoint":"`+base+`/oauth2/v2.0/authorize","token_endpoint":"`+base+`/oauth2/v2.0/token"}`)

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/events"
 	"rollcall/shared/emulator/graph"
+	"rollcall/shared/plan"
 )
 
 // The verbs of the story: each changes the tenant, and the story's own knowledge of it.
@@ -38,14 +39,22 @@ func (c *company) leave(group string, members ...string) {
 	}
 }
 
-// empty takes everyone out of a group by mistake: nobody has left.
+// empty takes everyone out of a group by mistake: nobody has left. Where Graph shows the group as it was for longer than
+// a "no" waits for its second look, that cannot be told from everyone's leaving.
 func (c *company) empty(group string) {
 	for m := range c.truth.members[group] {
 		c.ok(c.tenant.RemoveMember(c.ids[group], c.ids[m]))
 	}
+	if c.lag >= plan.SecondLook {
+		c.truth.emptied[group] = c.truth.members[group]
+		c.truth.members[group] = map[string]bool{}
+	}
 }
 
 func (c *company) refill(group string) {
+	if c.truth.emptied[group] != nil {
+		c.truth.members[group] = c.truth.emptied[group]
+	}
 	for m := range c.truth.members[group] {
 		if !c.truth.deleted[m] {
 			c.ok(c.tenant.AddMember(c.ids[group], c.ids[m]))
