@@ -13,108 +13,68 @@ import (
 )
 
 var (
-	accountPattern   = regexp.MustCompile(`^[0-9]{12}$`)
-	regionPattern    = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-	directoryPattern = regexp.MustCompile(`^(d-[0-9a-f]{8,63}|wsd-[0-9a-z]{8,63})$`) // API_WorkspaceRequest
-	bundlePattern    = regexp.MustCompile(`^wsb-[0-9a-z]{8,63}$`)                    // API_WorkspaceRequest
-	keyPattern       = regexp.MustCompile(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/.+|alias/.+)$`)
-	tagPattern       = regexp.MustCompile(`^[\p{L}\p{N} +\-=._:/@]*$`)
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 )
-
-// Tags: at most 50 on a WorkSpace, four of which are rollcall's own.
-// https://docs.aws.amazon.com/workspaces/latest/adminguide/tag-workspaces-resources.html
-const mostTags = 50 - 4
-
-// volumePairs are the sizes (root, user; GiB) that may be asked for besides 175–2000 with 100–2000.
-// https://docs.aws.amazon.com/workspaces/latest/adminguide/modify-workspaces.html
-var volumePairs = [][2]int{{80, 10}, {80, 50}, {80, 100}}
 
 func (d *decoder) check(p Profile) {
 	d.required("group", p.Group, p.Group != "", "the object id of an Entra group (Entra admin centre, Groups, the group's Overview), or its display name")
 	d.required("account", p.Account, accountPattern.MatchString(p.Account), "the 12 digits of an AWS account, in quotes")
 	d.required("region", p.Region, regionPattern.MatchString(p.Region), "an AWS Region such as eu-central-1")
-	d.required("bundle", p.Bundle, bundlePattern.MatchString(p.Bundle), "a bundle id such as wsb-0123456789 (WorkSpaces console, Bundles)")
-	if len(p.Directories) == 0 && !d.complainedOf("directory", "directories") {
-		d.complain("directory", nil, "the id of a registered directory such as d-1234567890")
-	}
-	for _, id := range p.Directories {
-		if id != "" && !directoryPattern.MatchString(id) {
-			d.complain("directory", id, "the id of a registered directory: d-… or wsd-…")
+	d.checkDirectories(p)
+	for _, c := range p.Spec().Complaints() {
+		if !d.complainedOf(append(strings.Split(c.Field, ", "), c.Field)...) {
+			d.complain(c.Field, c.Value, c.Expected)
 		}
 	}
-	d.checkMode(p)
-	d.checkVolumes(p)
-	d.checkEncryption(p)
-	d.checkTags(p)
+	if p.RunningMode == desktop.AutoStop && d.zero("autoStopMinutes") { // the default would hide it
+		d.complain("autoStopMinutes", 0, "a multiple of 60, or none for the default of an hour")
+	}
+	if e := p.Encryption; e.Key != "" && !e.Root && !e.User && !d.complainedOf("encryption.key", "encryption.root", "encryption.user") {
+		d.complain("encryption.key", e.Key, "root: true or user: true beside it; a key alone encrypts nothing")
+	}
 	d.checkPeople(p)
 }
 
-func (d *decoder) checkMode(p Profile) {
-	switch p.RunningMode {
-	case desktop.AutoStop:
-		if p.AutoStopMinutes < 60 || p.AutoStopMinutes%60 != 0 {
-			d.complain("autoStopMinutes", p.AutoStopMinutes, "a multiple of 60")
-		}
-	case desktop.AlwaysOn:
-		if p.AutoStopMinutes != 0 {
-			d.complain("autoStopMinutes", p.AutoStopMinutes, "none with runningMode ALWAYS_ON (WorkSpaces refuses it)")
-		}
-	default:
-		d.complain("runningMode", string(p.RunningMode), "AUTO_STOP or ALWAYS_ON")
+// checkDirectories wants directories of one kind: those of Active Directory (d-…) and those joined to Entra (wsd-…)
+// need different user names, and a profile has one source of them.
+func (d *decoder) checkDirectories(p Profile) {
+	if len(p.Directories) == 0 && !d.complainedOfDirectories() {
+		d.complain("directory", nil, "the id of a registered directory such as d-1234567890")
 	}
-	if p.Protocol != "" && p.Protocol != "WSP" && p.Protocol != "PCOIP" {
-		d.complain("protocol", p.Protocol, "WSP (which the console calls DCV) or PCOIP")
+	joined := 0
+	for _, id := range p.Directories {
+		for _, c := range desktop.DirectoryComplaints(id) {
+			d.complain(c.Field, c.Value, c.Expected)
+		}
+		if entraJoined(id) {
+			joined++
+		}
+	}
+	if joined > 0 && joined < len(p.Directories) {
+		d.complain("directories", strings.Join(p.Directories, ", "),
+			"directories of one kind, all d-… or all wsd-…, because their user names differ; make two profiles of it")
 	}
 }
 
-func (d *decoder) checkVolumes(p Profile) {
-	if p.RootGB == 0 && p.UserGB == 0 {
-		return
-	}
-	pair := [2]int{p.RootGB, p.UserGB}
-	large := p.RootGB >= 175 && p.RootGB <= 2000 && p.UserGB >= 100 && p.UserGB <= 2000
-	if !large && !slices.Contains(volumePairs, pair) {
-		d.complain("rootGB, userGB", fmt.Sprintf("%d, %d", p.RootGB, p.UserGB),
-			"80 with 10, 50 or 100, or 175–2000 with 100–2000, or neither (the bundle's sizes)")
-	}
+func (d *decoder) complainedOfDirectories() bool {
+	return slices.ContainsFunc(d.complaints, func(c Complaint) bool {
+		return c.Field == "directory" || c.Field == "directories" || strings.HasPrefix(c.Field, "directories[")
+	})
 }
 
-func (d *decoder) checkEncryption(p Profile) {
-	e := p.Encryption
-	switch {
-	case (e.Root || e.User) && e.Key == "":
-		d.complain("encryption.key", nil, "the ARN of a symmetric KMS key in the profile's Region")
-	case e.Key != "" && !keyPattern.MatchString(e.Key):
-		d.complain("encryption.key", e.Key, "the ARN of a symmetric KMS key, or alias/…")
-	case e.Key != "" && !e.Root && !e.User:
-		d.complain("encryption.key", e.Key, "root: true or user: true beside it; a key alone encrypts nothing")
-	}
-}
-
-func (d *decoder) checkTags(p Profile) {
-	if len(p.Tags) > mostTags {
-		d.complain("tags", fmt.Sprintf("%d tags", len(p.Tags)), fmt.Sprintf("at most %d (WorkSpaces takes 50, rollcall needs four)", mostTags))
-	}
-	for _, key := range slices.Sorted(maps.Keys(p.Tags)) {
-		value := p.Tags[key]
-		lower := strings.ToLower(key)
-		switch {
-		case key == "" || len(key) > 127 || key != strings.TrimSpace(key) || !tagPattern.MatchString(key):
-			d.complain("tags."+key, value, "a name of 1 to 127 letters, digits, spaces and + - = . _ : / @")
-		case strings.HasPrefix(lower, "aws:") || strings.HasPrefix(lower, "rollcall:"):
-			d.complain("tags."+key, value, "a name that does not begin with aws: or rollcall: (those are reserved)")
-		case len(value) > 255 || !tagPattern.MatchString(value):
-			d.complain("tags."+key, value, "a value of at most 255 letters, digits, spaces and + - = . _ : / @")
-		}
-	}
-}
+// mostInFlight is the most that maxInFlight may be: far above what the service's rate lets through.
+const mostInFlight = 10000
 
 func (d *decoder) checkPeople(p Profile) {
 	if !idPattern.MatchString(p.Slot) {
 		d.complain("slot", p.Slot, "1 to 64 of a-z, 0-9 and -")
 	}
-	if p.MaxInFlight < 1 || p.MaxInFlight > 10000 {
-		d.complain("maxInFlight", p.MaxInFlight, "1 to 10000")
+	switch {
+	case d.zero("maxInFlight"): // the default would hide it
+		d.complain("maxInFlight", 0, fmt.Sprintf("1 to %d, or none for the default of %d; to make no desktops, set paused: true", mostInFlight, DefaultMaxInFlight))
+	case p.MaxInFlight < 1 || p.MaxInFlight > mostInFlight:
+		d.complain("maxInFlight", p.MaxInFlight, fmt.Sprintf("1 to %d", mostInFlight))
 	}
 	sources := []UserNameSource{SAMAccountName, UPN, UPNPrefix, MailNickname}
 	if !slices.Contains(sources, p.UserName) {
@@ -131,6 +91,21 @@ func (d *decoder) required(field, value string, ok bool, expected string) {
 	default:
 		d.complain(field, value, expected)
 	}
+}
+
+// zero reports whether a field was written as the number 0: not the same as one that was not written.
+func (d *decoder) zero(name string) bool {
+	switch n := d.fields[name].(type) {
+	case int:
+		return n == 0
+	case int64:
+		return n == 0
+	case uint64:
+		return n == 0
+	case float64:
+		return n == 0
+	}
+	return false
 }
 
 func (d *decoder) complainedOf(fields ...string) bool {

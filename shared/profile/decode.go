@@ -99,7 +99,7 @@ func fieldTable() map[string]setter {
 		"region":    text(func(p *Profile) *string { return &p.Region }),
 		"directory": directory,
 		"directories": func(d *decoder, p *Profile, name string, v any) {
-			p.Directories = append(p.Directories, d.texts(name, v)...)
+			p.Directories = append(p.Directories, d.directories(name, v)...)
 		},
 		"bundle": text(func(p *Profile) *string { return &p.Bundle }),
 		"runningMode": func(d *decoder, p *Profile, name string, v any) {
@@ -150,7 +150,21 @@ func directory(d *decoder, p *Profile, name string, v any) {
 		d.complain(name, v, "either directory or directories, not both")
 		return
 	}
-	p.Directories = []string{d.text(name, v)}
+	p.Directories = d.directoryID(name, v)
+}
+
+// directoryID is one id, or none after a complaint. An empty text is a mistake and no directory.
+func (d *decoder) directoryID(name string, v any) []string {
+	before := len(d.complaints)
+	id := d.text(name, v)
+	switch {
+	case len(d.complaints) > before:
+		return nil
+	case id == "":
+		d.complain(name, v, "the id of a registered directory such as d-1234567890")
+		return nil
+	}
+	return []string{id}
 }
 
 func encryption(d *decoder, p *Profile, name string, v any) {
@@ -215,7 +229,7 @@ func (d *decoder) text(name string, v any) string {
 	return strings.TrimSpace(s)
 }
 
-func (d *decoder) texts(name string, v any) []string {
+func (d *decoder) directories(name string, v any) []string {
 	list, ok := v.([]any)
 	if !ok {
 		d.complain(name, v, "a list of texts")
@@ -223,7 +237,7 @@ func (d *decoder) texts(name string, v any) []string {
 	}
 	out := make([]string, 0, len(list))
 	for i, item := range list {
-		out = append(out, d.text(fmt.Sprintf("%s[%d]", name, i), item))
+		out = append(out, d.directoryID(fmt.Sprintf("%s[%d]", name, i), item)...)
 	}
 	return out
 }
@@ -257,9 +271,14 @@ func (d *decoder) flag(name string, v any) bool {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
+// clip shortens a text to so many characters.
 func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
+	n := 0
+	for i := range s {
+		if n == most {
+			return s[:i] + "…"
+		}
+		n++
 	}
-	return s[:most] + "…"
+	return s
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"rollcall/shared/desktop"
 	"rollcall/shared/member"
@@ -30,14 +31,15 @@ type Profile struct {
 	Note  string `json:"note,omitempty"`  // free text for people
 	Group string `json:"group,omitempty"` // Entra object id, or a display name that is resolved once, at approval
 
-	Account     string   `json:"account,omitempty"` // 12 digits
-	Region      string   `json:"region,omitempty"`
-	Directories []string `json:"directories,omitempty"` // one or several; "directory" is short for one
+	Account string `json:"account,omitempty"` // 12 digits
+	Region  string `json:"region,omitempty"`
+	// Directories are one or several, all d-… or all wsd-…, sorted; "directory" is short for one.
+	Directories []string `json:"directories,omitempty"`
 
 	Bundle          string              `json:"bundle,omitempty"`
 	RunningMode     desktop.RunningMode `json:"runningMode,omitempty"`     // default AUTO_STOP
 	AutoStopMinutes int                 `json:"autoStopMinutes,omitempty"` // default 60 with AUTO_STOP
-	RootGB          int                 `json:"rootGB,omitempty"`          // default: the bundle's
+	RootGB          int                 `json:"rootGB,omitempty"`          // both sizes or neither; default: the bundle's
 	UserGB          int                 `json:"userGB,omitempty"`
 	Protocol        string              `json:"protocol,omitempty"` // default: the bundle's
 	Encryption      Encryption          `json:"encryption,omitzero"`
@@ -54,7 +56,7 @@ type Profile struct {
 	DirectOnly bool `json:"directOnly,omitempty"`
 	// Guests lets guest accounts have desktops; by default they are not eligible.
 	Guests bool `json:"guests,omitempty"`
-	// MaxInFlight is the most creates at one time, once the rollout has grown to it. Default 500.
+	// MaxInFlight is the most creates at one time, once the rollout has grown to it: 1 to 10000. Default 500.
 	MaxInFlight int `json:"maxInFlight,omitempty"`
 	// Paused freezes everyone whom the profile could entitle: nothing is created, nothing is taken away.
 	Paused bool `json:"paused,omitempty"`
@@ -133,8 +135,12 @@ func (p Profile) UserNameOf(who member.Person) (string, error) {
 		return "", fmt.Errorf("has no %s in Entra", p.UserName)
 	case strings.Contains(strings.ToUpper(name), "#EXT#"):
 		return "", fmt.Errorf("is a guest: %s %q is not a user name of any directory", p.UserName, name)
-	case len(name) > 63:
-		return "", fmt.Errorf("has a %s of %d characters (%q); WorkSpaces takes at most 63", p.UserName, len(name), name)
+	case utf8.RuneCountInString(name) > desktop.MostUserName:
+		return "", fmt.Errorf("has a %s of %d characters (%q); WorkSpaces takes at most %d",
+			p.UserName, utf8.RuneCountInString(name), name, desktop.MostUserName)
+	}
+	if complaints := desktop.UserNameComplaints(name); len(complaints) > 0 {
+		return "", fmt.Errorf("has a %s of %q: expected %s", p.UserName, name, complaints[0].Expected)
 	}
 	return name, nil
 }
@@ -154,7 +160,10 @@ func (p Profile) Eligible(who member.Person) (code, why string) {
 	return "", ""
 }
 
+// fillDefaults puts the directories in order first: how they were listed must not change the version.
 func (p *Profile) fillDefaults() {
+	slices.Sort(p.Directories)
+	p.Directories = slices.Compact(p.Directories)
 	if p.RunningMode == "" {
 		p.RunningMode = desktop.AutoStop
 	}
@@ -169,10 +178,11 @@ func (p *Profile) fillDefaults() {
 	}
 	if p.UserName == "" {
 		p.UserName = SAMAccountName
-		if len(p.Directories) > 0 && strings.HasPrefix(p.Directories[0], "wsd-") {
+		if len(p.Directories) > 0 && entraJoined(p.Directories[0]) { // all are of one kind, or there is a complaint
 			p.UserName = UPN
 		}
 	}
-	slices.Sort(p.Directories)
-	p.Directories = slices.Compact(p.Directories)
 }
+
+// entraJoined reports whether a directory is joined to Entra, by its id.
+func entraJoined(directory string) bool { return strings.HasPrefix(directory, "wsd-") }
