@@ -92,7 +92,7 @@ type scene struct {
 }
 
 const (
-	ticksOfScene = 8
+	ticksOfScene = 10
 	clock24      = 24 * time.Hour
 )
 
