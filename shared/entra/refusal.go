@@ -157,7 +157,7 @@ func withoutURL(err error) error {
 
 // signInFault classifies a failed sign-in. The text of azidentity's error is left out: it repeats whole answers.
 func signInFault(err error, trace *signInTrace, now time.Time) *fault.Error {
-	const doing = "signing in to Entra"
+	const doing = "signing in to Microsoft Entra"
 	if trace != nil && trace.assertion != nil {
 		return assertionFault(trace.assertion)
 	}

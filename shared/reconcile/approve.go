@@ -41,7 +41,7 @@ func (p *Planner) approve(ctx context.Context, req events.Request, _ lease.Lease
 	}
 	roster, err := p.SignIn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("signing in to Microsoft Entra: %w", err)
+		return nil, err // a sentence already, of the secret or of the sign-in
 	}
 	group, err := roster.Group(ctx, rule.Group)
 	if err != nil {

@@ -920,3 +920,20 @@ func TestAMisspeltNameIsNotNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoWaitsIsCountedOnceWhenTheGroupIsReadToo(t *testing.T) {
+	c := newCompany(t)
+	for i := range 5 {
+		c.person(fmt.Sprintf("p%d", i), "g-sales")
+	}
+	c.approve("sales")
+	c.tick()
+	c.clock.Advance(5 * time.Minute)
+	answer, err := c.handle(events.Request{Action: events.Run, Profile: "sales", By: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := answer.(*Report); r.LookedAt.People != 5 || len(r.Held) != 2 {
+		t.Errorf("looked at %d people and held %d, want 5 and 2", r.LookedAt.People, len(r.Held))
+	}
+}

@@ -107,7 +107,7 @@ func (p *Planner) roll(ctx context.Context, t *tick, from source, profiles []str
 		case err != nil:
 			return p.spoil(ctx, t, r, err)
 		}
-		if err := p.round(ctx, t, onPage(page, profiles), nil); err != nil {
+		if err := p.round(ctx, t, t.onPage(page, profiles), nil); err != nil {
 			return err
 		}
 		if t.unfinished { // the page is read again: whoever was written is found as written
@@ -124,14 +124,19 @@ func (p *Planner) roll(ctx context.Context, t *tick, from source, profiles []str
 	return p.finishRoll(ctx, t, r)
 }
 
-// onPage is what a page says: everyone on it is in the group.
-func onPage(page member.Page, profiles []string) []subject {
-	out := make([]subject, len(page.People))
+// onPage is what a page says: everyone on it is in the group. Who was looked at singly in this tick already was asked
+// about more closely than a page tells.
+func (t *tick) onPage(page member.Page, profiles []string) []subject {
+	out := make([]subject, 0, len(page.People))
 	for i := range page.People {
-		out[i] = subject{id: page.People[i].ID, exists: member.In, facts: page.People[i], standings: map[string]member.Standing{}}
-		for _, id := range profiles {
-			out[i].standings[id] = member.In
+		if t.looked[page.People[i].ID] {
+			continue
 		}
+		standings := make(map[string]member.Standing, len(profiles))
+		for _, id := range profiles {
+			standings[id] = member.In
+		}
+		out = append(out, subject{id: page.People[i].ID, exists: member.In, facts: page.People[i], standings: standings})
 	}
 	return out
 }
