@@ -47,6 +47,9 @@ func Read(file string, text []byte) (Scenario, error) {
 	if len(text) > mostBytes {
 		return Scenario{}, Problems{{File: file, Line: 1, Column: 1, Text: fmt.Sprintf("the file has %d bytes: expected at most %d; large groups are written with generate", len(text), mostBytes)}}
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return Scenario{}, Problems{{File: file, Line: 1, Column: 1, Text: "the file is empty: expected a scenario; the built-in company shows how one is written"}}
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return Scenario{}, Problems{problemOf(file, err)}

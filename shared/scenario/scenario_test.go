@@ -80,6 +80,13 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 	}
 }
 
+func TestAnEmptyFileIsSaidToBeEmpty(t *testing.T) {
+	_, err := Read("empty.yaml", []byte(" \n"))
+	if err == nil || !strings.Contains(err.Error(), "empty.yaml:1:1: the file is empty") {
+		t.Error(err)
+	}
+}
+
 func TestDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{"3d": 72 * time.Hour, "1d12h": 36 * time.Hour, "90m": 90 * time.Minute, "0s": 0} {
 		var d Duration
