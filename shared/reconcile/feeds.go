@@ -58,7 +58,11 @@ func (p *Planner) readFeed(ctx context.Context, w *world, roster Feeds, c member
 	s.feeds += ch.Pages
 	switch {
 	case fault.Is(err, fault.Expired):
-		return p.restart(ctx, w, c)
+		if err := p.restart(ctx, w, c); err != nil || c.Link == "" {
+			return err
+		}
+		// Anew at once: a feed listens before the roll that follows, so nothing falls in between.
+		return p.readFeed(ctx, w, roster, member.Cursor{Name: c.Name, Groups: c.Groups}, s)
 	case err != nil:
 		w.problem("", "Feed", fmt.Sprintf("The feed %s could not be read, so changes are found later: %v.", c.Name, err))
 		return nil

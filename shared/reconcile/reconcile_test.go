@@ -204,31 +204,51 @@ func TestNestedGroupJoins(t *testing.T) {
 	}
 }
 
-// Between the roll that an expired feed asks for and the tick in which the feed begins anew, nobody listens.
-func TestWhatHappensBeforeAFeedBeginsAnewIsFound(t *testing.T) {
-	c := newCompany(t)
-	c.person("ada", "g-sales")
-	c.approve("sales")
-	c.day(2 * time.Hour)
+// A feed that has expired begins anew before the roll that follows, so nothing falls in between; and what a replica
+// kept from both is found by a second roll within the hour.
+func TestAnExpiredFeedMissesNobody(t *testing.T) {
+	for name, tc := range map[string]struct {
+		unheard bool
+		within  time.Duration
+	}{
+		"the feed says it":    {false, 20 * time.Minute},
+		"nobody has heard it": {true, 80 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCompany(t)
+			c.person("ada", "g-sales")
+			c.approve("sales")
+			c.day(3 * time.Hour)
+			c.forgetLinks()
+			report := c.tick()
+			if len(report.LookedAt.Rolls) != 1 || len(report.Problems) == 0 || report.Problems[0].Code != "FeedExpired" {
+				t.Fatalf("the feed has expired: %+v", report)
+			}
+			c.entra.Mute = tc.unheard
+			c.person("bob", "g-sales")
+			c.entra.Mute = false
+			c.day(tc.within)
+			if got := c.status("bob"); got != "Provisioned" {
+				t.Errorf("after %s bob is %q", tc.within, got)
+			}
+		})
+	}
+}
+
+// forgetLinks makes every link of a feed one that Entra does not know any more.
+func (c *company) forgetLinks() {
+	c.t.Helper()
 	cursors, err := c.ledger.Cursors(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	for _, cursor := range cursors {
-		if strings.HasPrefix(cursor.Name, chainPrefix) {
+		if cursor.Name == usersFeed || strings.HasPrefix(cursor.Name, chainPrefix) {
 			cursor.Link = "forgotten"
 			if _, err := c.ledger.SaveCursor(context.Background(), cursor); err != nil {
-				t.Fatal(err)
+				c.t.Fatal(err)
 			}
 		}
-	}
-	if report := c.tick(); len(report.LookedAt.Rolls) != 1 {
-		t.Fatalf("the feed has expired, and nothing was rolled: %+v", report)
-	}
-	c.person("bob", "g-sales")
-	c.day(90 * time.Minute)
-	if got := c.status("bob"); got != "Provisioned" {
-		t.Errorf("after an hour and a half bob is %q", got)
 	}
 }
 
