@@ -124,12 +124,12 @@ func (p *Planner) roll(ctx context.Context, t *tick, from source, profiles []str
 	return p.finishRoll(ctx, t, r)
 }
 
-// onPage is what a page says: everyone on it is in the group. Who was looked at singly in this tick already was asked
-// about more closely than a page tells.
+// onPage is what a page says: everyone on it is in the group. Who was looked at singly in this tick, with the same
+// answer, is no news.
 func (t *tick) onPage(page member.Page, profiles []string) []subject {
 	out := make([]subject, 0, len(page.People))
 	for i := range page.People {
-		if t.looked[page.People[i].ID] {
+		if t.known(page.People[i].ID, profiles) {
 			continue
 		}
 		standings := make(map[string]member.Standing, len(profiles))
@@ -139,6 +139,12 @@ func (t *tick) onPage(page member.Page, profiles []string) []subject {
 		out = append(out, subject{id: page.People[i].ID, exists: member.In, facts: page.People[i], standings: standings})
 	}
 	return out
+}
+
+// known reports whether somebody was found to be in all of these profiles' groups already.
+func (t *tick) known(person string, profiles []string) bool {
+	standings, asked := t.looked[person]
+	return asked && !slices.ContainsFunc(profiles, func(id string) bool { return standings[id] != member.In })
 }
 
 // spoil is a roll that cannot be read.

@@ -26,7 +26,7 @@ type tick struct {
 	dry    bool // plan only: write nothing, send nothing
 	report *Report
 
-	looked     map[string]bool                          // who was asked about singly
+	looked     map[string]map[string]member.Standing    // who was asked about singly, and the answers by profile id
 	pretended  map[assignment.Key]assignment.Assignment // what a dry run would have written
 	peopled    map[source]bool                          // groups that were seen to have somebody
 	unfinished bool                                     // out of time: the next tick goes on
@@ -35,7 +35,7 @@ type tick struct {
 
 // run is a tick of the schedule, or one by hand.
 func (p *Planner) run(ctx context.Context, req events.Request, l lease.Lease) (any, error) {
-	t := &tick{lease: l, s: newScope(), looked: map[string]bool{}, peopled: map[source]bool{}}
+	t := &tick{lease: l, s: newScope(), looked: map[string]map[string]member.Standing{}, peopled: map[source]bool{}}
 	var err error
 	if t.w, err = p.look(ctx); err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (p *Planner) publish(ctx context.Context, t *tick) (any, error) {
 
 // dryRun is a run whose plan is not applied, and that moves no feed.
 func (p *Planner) dryRun(ctx context.Context, req events.Request) (any, error) {
-	t := &tick{dry: true, s: newScope(), looked: map[string]bool{}, peopled: map[source]bool{}, pretended: map[assignment.Key]assignment.Assignment{}}
+	t := &tick{dry: true, s: newScope(), looked: map[string]map[string]member.Standing{}, peopled: map[source]bool{}, pretended: map[assignment.Key]assignment.Assignment{}}
 	var err error
 	if t.w, err = p.look(ctx); err != nil {
 		return nil, err

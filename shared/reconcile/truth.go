@@ -33,10 +33,8 @@ func (p *Planner) singly(ctx context.Context, t *tick, keys []assignment.Key) er
 	case err != nil:
 		return fmt.Errorf("asking Entra about %d people: %w", len(ids), err)
 	}
-	for _, id := range ids {
-		t.looked[id] = true
-	}
 	standings := p.askStandings(ctx, t, slices.Sorted(maps.Keys(facts)))
+	maps.Copy(t.looked, standings)
 	var subjects []subject
 	for _, id := range ids {
 		s := subject{id: id, exists: member.Out, standings: map[string]member.Standing{}}
