@@ -340,8 +340,10 @@ func ways() map[string]func(*graph.Behaviour) {
 func TestEveryWayOfTheServiceDuringTheStory(t *testing.T) {
 	var all []trouble
 	for name, change := range ways() {
-		all = append(all, during(name, 0, behaving(change))...)
-		all = append(all, always(name, 0, behaving(change)))
+		for _, tr := range append(during(name, 0, behaving(change)), always(name, 0, behaving(change))) {
+			tr.late = strings.HasPrefix(name, "soft-deleted") // a page cannot tell that they are deleted; no feed says it again
+			all = append(all, tr)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b trouble) int { return strings.Compare(a.name, b.name) })
 	play(t, all)
